@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 __all__ = ["Cost", "CostLine", "CostStatus"]
 
@@ -54,7 +56,7 @@ class Cost:
         list_usd: The same before the user's own discounts.
         model: The canonical id of the call's model, with the seller before it where that is not the maker.
         lines: The invoice; their amounts sum to `total_usd`.
-        reasons: Why the status is what it is, in words a metric label can carry: `unknown_model`, `service_tier`, `code_execution`.
+        reasons: Why the status is what it is, in words a metric label can carry: `unknown_model`, `service_tier`, ….
         table_version: The version of the price table that gave the rates.
         table_sha256: Its content hash, all overlays included.
     """
