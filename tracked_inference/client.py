@@ -37,7 +37,6 @@ _BASE = "_tracked_base"
 
 def track(
     client: _C,
-    /,
     *,
     feature: str | None = None,
     team: str | None = None,
