@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from tracked_inference.pricing import PriceTable
     from tracked_inference.record import Outcome, Sink
+    from tracked_inference.registry import FeatureRegistry
 
 __all__ = ["Meter"]
 
@@ -49,6 +50,7 @@ class Meter:
         vendor: The adapter of the client's SDK.
         own: What the client was made with: feature, team, user, tags.
         model: The default model of `complete()`.
+        declared: The registry of features, if there is one.
         prices: The price table.
         sinks: Where records go, in order.
         stream_usage: Whether to ask for usage in streams that report it only on request; None asks where the seller is known.
@@ -65,6 +67,7 @@ class Meter:
         provider: str | None,
         stream_usage: bool | None,
         strict: bool,
+        declared: FeatureRegistry | None,
         count_fault: Callable[[str], None],
     ) -> None:
         self.vendor = vendor
@@ -75,6 +78,7 @@ class Meter:
         self.provider = provider
         self.stream_usage = stream_usage
         self.strict = strict
+        self.declared = declared
         self.refused_stream_options: set[str] = set()
         self._count_fault = count_fault
         self._operations: dict[tuple[str, str], Operation | None] = {}
@@ -108,6 +112,12 @@ class Meter:
                 names.append(self.prices.canonical(provider, model, now))
         for declare in self._declares:
             self.guarded("metrics", declare, self.own.feature, self.own.team, names)
+            for feature in self.declared.features.values() if self.declared is not None else ():
+                known = [self.prices.canonical(provider, name, now) for name in feature.models]
+                self.guarded("metrics", declare, feature.name, feature.team, known)
+        for show in _hooks(self.sinks, "show_feature"):
+            for feature in self.declared.features.values() if self.declared is not None else ():
+                self.guarded("metrics", show, feature)
         for show in _hooks(self.sinks, "show_table"):
             self.guarded("metrics", show, self.prices.version, self.prices.sha256, self.prices.published_at)
 
@@ -146,6 +156,9 @@ class Meter:
         who = own if around is None else around.over(own)
         call.feature = who.feature or ""
         call.team = who.team or ""
+        if around is not None and around.team is None and self.declared is not None:
+            declared = self.declared.get(call.feature)
+            call.team = declared.team if declared is not None else call.team
         call.user = who.user
         call.tags = who.tags
         call.provider, call.region = self.seller(client)
