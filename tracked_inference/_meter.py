@@ -119,7 +119,7 @@ class Meter:
             for feature in self.declared.features.values() if self.declared is not None else ():
                 self.guarded("metrics", show, feature)
         for show in _hooks(self.sinks, "show_table"):
-            self.guarded("metrics", show, self.prices.version, self.prices.sha256, self.prices.published_at)
+            self.guarded("metrics", show, self.prices.version, self.prices.sha256, self.prices.recorded_at)
 
     def _require_price(self, provider: str, model: str, at: datetime) -> None:
         if self.strict and not self.prices.knows(provider, model, at):
