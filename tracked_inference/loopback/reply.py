@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from tracked_inference.loopback.framing import sse
+from tracked_inference.loopback.framing import compact, sse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -145,8 +144,7 @@ class Reply(Travels):
     @classmethod
     def json(cls, value: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
         """Reply with any JSON value, well-formed for the vendor or not."""
-        body = json.dumps(value, separators=(",", ":")).encode()
-        return cls(status, {"content-type": "application/json", **(headers or {})}, body)
+        return cls(status, {"content-type": "application/json", **(headers or {})}, compact(value).encode())
 
     @classmethod
     def data(cls, body: bytes, *, content_type: str = "application/octet-stream", status: int = 200) -> Reply:

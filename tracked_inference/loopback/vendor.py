@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["LoopbackVendor", "Responder", "Scripted"]
 
 Responder = Callable[[Request], Answer | Reply | None]
-"""Decides on an answer when the request is there; None leaves it to what comes next."""
+"""Decides on an answer when the request is there; None leaves it to the standing rules and the default."""
 
 Scripted = Answer | Reply | Responder
 """What a script is made of."""
@@ -276,9 +276,9 @@ class LoopbackVendor:
         for line in tuple(self._script):
             if line.fits(request):
                 self._script.remove(line)
-                said = line.resolve(request)
-                if said is not None:
+                if (said := line.resolve(request)) is not None:
                     return said
+                break
         for line in self._standing:
             if line.fits(request) and (said := line.resolve(request)) is not None:
                 return said
