@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.usage import TOKEN_UNITS
@@ -19,12 +20,28 @@ if TYPE_CHECKING:
 
     from tracked_inference.pricing.discounts import Discount
 
-__all__ = ["EXACT", "SCALE", "Mode", "Plan", "Row", "Unit", "compile_plans", "instant", "row_of", "to_usd"]
+__all__ = [
+    "EXACT",
+    "SCALE",
+    "Mode",
+    "Offer",
+    "Plan",
+    "Row",
+    "Unit",
+    "compile_plans",
+    "instant",
+    "row_of",
+    "to_usd",
+]
 
 SCALE = 24
 EXACT = Context(prec=200)
 """Decimal arithmetic that never rounds what can occur here, whatever the application has set."""
 
+_DOLLAR = 10**SCALE
+_TEN_DOLLARS = 10 * _DOLLAR
+_normalize = EXACT.normalize
+_scaleb = EXACT.scaleb
 _TOKENS = frozenset(TOKEN_UNITS)
 _START = datetime.min.replace(tzinfo=UTC)
 _END = datetime.max.replace(tzinfo=UTC)
@@ -53,6 +70,8 @@ class Unit:
         rules: What moved the rate from its row: `batch`, `fast`, `long_context`, ….
         assumed: Why the rate is an estimate, if it is one.
         source: Where the row comes from.
+        list_usd: `list_rate` in dollars.
+        discounted: Whether the two rates differ.
     """
 
     list_rate: int
@@ -60,6 +79,12 @@ class Unit:
     rules: tuple[str, ...]
     assumed: str | None
     source: str
+    list_usd: Decimal = field(init=False, compare=False)
+    discounted: bool = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "list_usd", to_usd(self.list_rate))
+        object.__setattr__(self, "discounted", self.list_rate != self.net_rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +154,9 @@ def instant(day: str | date | None, default: datetime) -> datetime:
 
 def to_usd(amount: int) -> Decimal:
     """A scaled amount as dollars, exact, without trailing zeros."""
-    plain = EXACT.normalize(EXACT.scaleb(Decimal(amount), -SCALE))
-    return plain if plain.as_tuple().exponent <= 0 else EXACT.quantize(plain, Decimal(1))  # type: ignore[operator]
+    if amount % _TEN_DOLLARS:
+        return _normalize(_scaleb(amount, -SCALE))
+    return Decimal(amount // _DOLLAR)  # not 1E+1
 
 
 def _scaled(rate: str, unit: str, per: Mapping[str, int]) -> int:
@@ -194,28 +220,42 @@ def _unit(row: Row, unit: str, rate: int, *rules: str) -> Unit:
     return Unit(rate, rate, rules, row.assumed.get(unit) or row.assumed.get("*"), row.source)
 
 
-def compile_plans(
-    label: str,
-    rows: Sequence[Row],
-    fees: Sequence[Row],
-    rules: Mapping[str, Mapping[str, Any]],
-    exempt: frozenset[str],
-    mode: Mode,
-    discounts: Sequence[Discount],
-    assumed: Sequence[str],
-    seller_assumed: str | None,
-) -> tuple[Plan, ...]:
-    """The plans of one model in one mode, oldest first, without gaps from the beginning of time to its end."""
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """
+    One model as one seller offers it to one call: what a plan is made of.
+
+    Attributes:
+        label: The model's name in metrics.
+        rows: The model's rows, of the seller or of whom it falls back to.
+        fees: The rows that hold for every model of that list.
+        rules: The rules that are data, by name, as far as they concern the seller.
+        exempt: The rules that do not touch this model.
+        mode: How the call was served.
+        discounts: The user's discounts that concern the model.
+        assumed: Why the match of name and model is an assumption, if it is one.
+        seller_assumed: What is assumed of the seller where the caller gives no region.
+    """
+
+    label: str
+    rows: Sequence[Row]
+    fees: Sequence[Row]
+    rules: Mapping[str, Mapping[str, Any]]
+    exempt: frozenset[str]
+    mode: Mode
+    discounts: Sequence[Discount]
+    assumed: Sequence[str]
+    seller_assumed: str | None
+
+
+def compile_plans(offer: Offer) -> tuple[Plan, ...]:
+    """The plans of an offer, newest first, without gaps from the beginning of time to its end."""
     edges = {_START, _END}
-    for row in (*rows, *fees):
+    for row in (*offer.rows, *offer.fees):
         edges.update((row.start, row.end))
-    for discount in discounts:
+    for discount in offer.discounts:
         edges.update((discount.start, discount.end))
-    times = sorted(edges)
-    return tuple(
-        _plan(label, start, end, rows, fees, rules, exempt, mode, discounts, assumed, seller_assumed)
-        for start, end in zip(times, times[1:], strict=False)
-    )
+    return tuple(_plan(offer, start, end) for end, start in pairwise(sorted(edges, reverse=True)))
 
 
 def _in_force(rows: Sequence[Row], at: datetime, **when: Any) -> Row | None:
@@ -227,40 +267,29 @@ def _in_force(rows: Sequence[Row], at: datetime, **when: Any) -> Row | None:
     return found
 
 
-def _plan(
-    label: str,
-    start: datetime,
-    end: datetime,
-    rows: Sequence[Row],
-    fees: Sequence[Row],
-    rules: Mapping[str, Mapping[str, Any]],
-    exempt: frozenset[str],
-    mode: Mode,
-    discounts: Sequence[Discount],
-    assumed: Sequence[str],
-    seller_assumed: str | None,
-) -> Plan:
+def _plan(offer: Offer, start: datetime, end: datetime) -> Plan:
+    label, rows, mode = offer.label, offer.rows, offer.mode
     base = _in_force(rows, start)
-    reasons = [(reason, "estimated") for reason in assumed if reason != "inference_profile"]
+    reasons = [(reason, "estimated") for reason in offer.assumed if reason != "inference_profile"]
     if base is None and mode.place is not None:
         base = _in_force(rows, start, place=mode.place)
-        if base is not None and "inference_profile" in assumed:
+        if base is not None and "inference_profile" in offer.assumed:
             reasons.append(("inference_profile", "estimated"))
     if base is None:
         return Plan(start, end, label, priced=False)
     if base.free:
         return Plan(start, end, label, free="local" if base.provider == "local" else "free_model")
     draft = _Draft({}, {}, reasons)
-    for row in fees:
+    for row in offer.fees:
         if row.start <= start < row.end:
             draft.flat.update({unit: _unit(row, unit, rate) for unit, rate in row.rates.items()})
     draft.flat.update({unit: _unit(base, unit, rate) for unit, rate in base.rates.items()})
     for limit, rates in base.above.items():
         draft.above[limit] = {**draft.flat, **{unit: _unit(base, unit, rate) for unit, rate in rates.items()}}
     if not base.own:
-        _modes(draft, rows, rules, exempt, mode, start, seller_assumed)
+        _modes(draft, offer, start)
     _others(draft, own=base.own)
-    _discount(draft, label, start, discounts)
+    _discount(draft, start, offer.discounts)
     above = tuple(
         (limit, {unit: _raised(one, draft.flat.get(unit)) for unit, one in level.items()})
         for limit, level in sorted(draft.above.items(), reverse=True)
@@ -274,84 +303,63 @@ def _raised(one: Unit, flat: Unit | None) -> Unit:
     return Unit(one.list_rate, one.net_rate, (*one.rules, "long_context"), one.assumed, one.source)
 
 
-def _modes(
-    draft: _Draft,
-    rows: Sequence[Row],
-    rules: Mapping[str, Mapping[str, Any]],
-    exempt: frozenset[str],
-    mode: Mode,
-    at: datetime,
-    seller_assumed: str | None,
-) -> None:
+def _modes(draft: _Draft, offer: Offer, at: datetime) -> None:
     """Speed, tier, batch and place, in that order; they stack."""
+    mode = offer.mode
     if mode.speed not in (None, "standard"):
-        row = _in_force(rows, at, speed=mode.speed)
+        row = _in_force(offer.rows, at, speed=mode.speed)
         if row is not None:
             draft.override(row, mode.speed or "")  # rule 18
         else:
             draft.reasons.append(("speed", "partial"))
-    tier = (
-        "priority" if mode.service_tier == "fast" else mode.service_tier
-    )  # rule 17: `fast` is served as `priority`
+    tier = "priority" if mode.service_tier == "fast" else mode.service_tier  # rule 17: served as `priority`
     if mode.batch or tier == "batch":
-        _tier(draft, rows, rules, "batch", {"batch": True}, at)  # rule 16
+        _tier(draft, offer, "batch", {"batch": True}, at)  # rule 16
     elif tier is not None and tier not in _PLAIN_TIERS:
-        _tier(draft, rows, rules, tier, {"service_tier": tier}, at)
-    geo = rules.get("inference_geo")
-    if geo is not None and mode.inference_geo is not None and "inference_geo" not in exempt:
+        _tier(draft, offer, tier, {"service_tier": tier}, at)
+    geo = offer.rules.get("inference_geo")
+    if geo is not None and mode.inference_geo is not None and "inference_geo" not in offer.exempt:
         factor = geo["places"].get(mode.inference_geo)
         if factor is None:
             draft.reasons.append(("inference_geo", "partial"))
         elif Decimal(factor) != 1:
             draft.scale(Decimal(factor), f"inference_geo:{mode.inference_geo}")  # rule 18
-    _region(draft, rules, exempt, mode.region, seller_assumed)
+    _region(draft, offer)
 
 
-def _tier(
-    draft: _Draft,
-    rows: Sequence[Row],
-    rules: Mapping[str, Mapping[str, Any]],
-    name: str,
-    when: Mapping[str, Any],
-    at: datetime,
-) -> None:
+def _tier(draft: _Draft, offer: Offer, name: str, when: Mapping[str, Any], at: datetime) -> None:
     """
     One tier: by its own row, else by the documented factor, else it is a contract and no list price (rules 16 and 17).
 
-    A factor on a model whose maker lists a row for the tier at another time is a fact; on one without it is an assumption,
-    but for Anthropic, which documents it for all.
+    A factor on a model whose maker lists a row for the tier at another time is a fact; on one without it is an
+    assumption, but for Anthropic, which documents it for all.
     """
-    row = _in_force(rows, at, **when)
+    row = _in_force(offer.rows, at, **when)
     if row is not None:
         draft.override(row, name)
         return
-    rule = rules.get(name)
+    rule = offer.rules.get(name)
     if rule is None:
         draft.reasons.append(("service_tier", "partial"))
         return
-    listed = any(one.when == when for one in rows) or any("claude" in one.model for one in rows)
+    listed = any(one.when == when or one.model.startswith("claude-") for one in offer.rows)
     draft.scale(Decimal(rule["factor"]), name, None if listed else f"{name}_factor")
 
 
-def _region(
-    draft: _Draft,
-    rules: Mapping[str, Mapping[str, Any]],
-    exempt: frozenset[str],
-    region: str | None,
-    assumed: str | None,
-) -> None:
+def _region(draft: _Draft, offer: Offer) -> None:
     """Where the seller has regional hosts, endpoints or deployments that cost more (rules 19 and 33)."""
+    region = offer.mode.region
     for name in ("regional_host", "regional_endpoint", "data_zone"):
-        rule = rules.get(name)
-        if rule is None or name in exempt:
+        rule = offer.rules.get(name)
+        if rule is None or name in offer.exempt:
             continue
         if region is None:
             if name == "regional_endpoint":
                 draft.reasons.append(("endpoint_region", "estimated"))
         elif region != "global":
             draft.scale(Decimal(rule["factor"]), name)
-    if assumed is not None and region is None:
-        draft.reasons.append((assumed, "estimated"))
+    if offer.seller_assumed is not None and region is None:
+        draft.reasons.append((offer.seller_assumed, "estimated"))
 
 
 def _others(draft: _Draft, *, own: bool) -> None:
@@ -373,7 +381,7 @@ def _others(draft: _Draft, *, own: bool) -> None:
                 )
 
 
-def _discount(draft: _Draft, label: str, at: datetime, discounts: Sequence[Discount]) -> None:
+def _discount(draft: _Draft, at: datetime, discounts: Sequence[Discount]) -> None:
     """Apply the most specific discount in force to each unit; discounts do not stack."""
     for level in draft.levels():
         for unit, one in level.items():
@@ -387,4 +395,3 @@ def _discount(draft: _Draft, label: str, at: datetime, discounts: Sequence[Disco
                 level[unit] = Unit(
                     one.list_rate, net, (*one.rules, f"discount:{best.name}"), one.assumed, one.source
                 )
-    del label

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tracked_inference.pricing._canonical import sha256_of
 from tracked_inference.pricing.engine import no_price, price_usage, printed
 from tracked_inference.pricing.names import MAKERS, Match, Names, label_of
-from tracked_inference.pricing.plans import Mode, Plan, Row, compile_plans, instant, row_of, to_usd
+from tracked_inference.pricing.plans import Mode, Offer, Plan, Row, compile_plans, instant, row_of, to_usd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -163,32 +163,22 @@ class PriceTable:
             return printed(usage.gateway_cost_usd, plan.model, self._table)
         if usage.free is not None:
             return _free(usage.free, plan.model, self._table)
-        if not plan.priced and not any(one.model for one in usage.passes):
-            reasons = (
-                ("unknown_model",) if provider in self._sellers or provider in MAKERS else ("unknown_seller",)
-            )
-            return no_price("unpriced", plan.model, reasons, self._table)
+        passes = usage.passes
+        if not plan.priced and not any(one.model for one in passes):
+            reason = "unknown_model" if provider in self._sellers or provider in MAKERS else "unknown_seller"
+            return no_price("unpriced", plan.model, (reason,), self._table)
+        reasons: Sequence[tuple[str, str]] = ()
+        if usage.service_tier is None and usage.requested_tier is not None:
+            reasons = _asked_tier(provider, usage.requested_tier)
+        if len(passes) == 1 and passes[0].model is None and passes[0].refusal is None:
+            return price_usage(usage, plan, self._table, reasons)
 
         def other(model: str) -> Plan:
             there = (provider, model, requested, *key[3:])
             return _at(self._plans.get(there) or self._compile(there, at), at)
 
-        reasons_found: Sequence[tuple[str, str]] = ()
-        if (
-            usage.service_tier is None
-            and usage.requested_tier not in _NO_TIER
-            and provider in ("openai", "azure")
-        ):
-            reasons_found = (
-                ("served_tier_unknown", "estimated"),
-            )  # rule 17: the response says which tier served
         return price_usage(
-            usage,
-            plan,
-            other,
-            lambda category: self._refusal_billed(category, at),
-            self._table,
-            reasons_found,
+            usage, plan, self._table, reasons, other, lambda category: self._refusal_billed(category, at)
         )
 
     def _compile(self, key: tuple[Any, ...], at: datetime) -> tuple[Plan, ...]:
@@ -204,15 +194,18 @@ class PriceTable:
         if seller != provider and config.get("fallback_assumed"):
             assumed.append(config["fallback_assumed"])
         plans = compile_plans(
-            label=label_of(provider, match.model if match.model != "*" else _clean(name)),
-            rows=rows,
-            fees=self._rows_by(provider, "*") or (self._rows_by(seller, "*") if seller != provider else ()),
-            rules={one["rule"]: one for one in self._rules if provider in one["providers"]},
-            exempt=self._exempt.get(match.model, frozenset()),
-            mode=Mode(tier, batch, speed, geo, region, match.place),
-            discounts=[one for one in self._discounts if one.concerns(provider, match.model)],
-            assumed=assumed,
-            seller_assumed=config.get("assumed"),
+            Offer(
+                label=label_of(provider, match.model if match.model != "*" else _clean(name)),
+                rows=rows,
+                fees=self._rows_by(provider, "*")
+                or (self._rows_by(seller, "*") if seller != provider else ()),
+                rules={one["rule"]: one for one in self._rules if provider in one["providers"]},
+                exempt=self._exempt.get(match.model, frozenset()),
+                mode=Mode(tier, batch, speed, geo, region, match.place),
+                discounts=[one for one in self._discounts if one.concerns(provider, match.model)],
+                assumed=assumed,
+                seller_assumed=config.get("assumed"),
+            )
         )
         if len(self._plans) >= _MOST_PLANS:
             self._plans.clear()
@@ -343,7 +336,14 @@ class PriceTable:
         return None, None
 
 
-_NO_TIER = frozenset({None, "auto", "default", "standard", "standard_only"})
+_NO_TIER = frozenset({"auto", "default", "standard", "standard_only"})
+
+
+def _asked_tier(provider: str, asked: str) -> tuple[tuple[str, str], ...]:
+    """A tier was asked for and the answer does not say which served (rule 17): the standard price is an assumption."""
+    if provider not in ("openai", "azure") or asked in _NO_TIER:
+        return ()
+    return (("served_tier_unknown", "estimated"),)
 
 
 def _at(plans: tuple[Plan, ...], at: datetime) -> Plan:
@@ -351,10 +351,10 @@ def _at(plans: tuple[Plan, ...], at: datetime) -> Plan:
         return plans[0]
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
-    for plan in reversed(plans):
+    for plan in plans:  # newest first
         if plan.start <= at:
             return plan
-    return plans[0]
+    return plans[-1]
 
 
 def _free(reason: str, model: str, table: tuple[str, str]) -> Cost:

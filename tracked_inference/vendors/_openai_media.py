@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.usage import make_pass, make_usage
@@ -11,6 +10,7 @@ from tracked_inference.vendors._shapes import count, fields, items, money, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
     from tracked_inference.usage import Usage
 
