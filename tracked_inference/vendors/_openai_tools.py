@@ -61,7 +61,7 @@ def hosted_tools(
         elif kind == "code_interpreter_call":
             _once("code_interpreter", notes)
         elif kind == "shell_call":
-            if fields(inner.get("environment")).get("type") not in (None, "local"):
+            if fields(inner.get("environment")).get("type") != "local":
                 _once("code_interpreter", notes)
         elif kind == "image_generation_call":
             pictures += status != "failed"
