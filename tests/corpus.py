@@ -12,10 +12,12 @@ import gzip
 import json
 import struct
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tracked_inference.pricing import PriceTable
 from tracked_inference.vendors import anthropic_usage
+
+if TYPE_CHECKING:
+    from tracked_inference.pricing import PriceTable
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 OPERATIONS = {
@@ -105,7 +107,9 @@ def merged(row: dict[str, Any]) -> tuple[dict[str, Any], bool]:
                 state.setdefault("content", []).append(event.get("content_block"))
             elif kind == "message_delta":
                 state["usage"] = anthropic_usage.merge_usage(state.get("usage"), event.get("usage"))
-                state.update({key: value for key, value in (event.get("delta") or {}).items() if value is not None})
+                state.update(
+                    {key: value for key, value in (event.get("delta") or {}).items() if value is not None}
+                )
                 complete = True
         elif operation == "responses":
             if kind in ("response.completed", "response.incomplete", "response.failed"):

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.pricing.cost import make_cost, make_line
-from tracked_inference.pricing.plans import EXACT, SCALE, to_usd
+from tracked_inference.pricing.rows import EXACT, SCALE, to_usd
 from tracked_inference.usage import TOKEN_UNITS
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tracked_inference.pricing.plans import Plan, Unit
     from tracked_inference.usage import Usage
 
-__all__ = ["no_price", "price_usage", "printed"]
+__all__ = ["free_of_charge", "no_price", "price_usage", "printed"]
 
 _SEVERITY: dict[str, int] = {
     "exact": 0,
@@ -32,6 +32,7 @@ _SEVERITY: dict[str, int] = {
     "inconsistent": 5,
 }
 _NOTE_STATUS = {
+    "assumed_image_model": "estimated",
     "assumed_ttl": "estimated",  # rule 3
     "coerced_count": "estimated",
     "overlapping_details": "estimated",
@@ -78,6 +79,11 @@ def _usd(amount: Decimal) -> Decimal:
 def no_price(status: CostStatus, model: str, reasons: tuple[str, ...], table: tuple[str, str]) -> Cost:
     """A cost that is unknown: `total_usd` is None, never zero."""
     return make_cost(status, None, None, model, (), reasons, *table)
+
+
+def free_of_charge(reason: str, model: str, table: tuple[str, str]) -> Cost:
+    """A true zero, and by which rule."""
+    return make_cost("free", _ZERO, _ZERO, model, (), (reason,), *table)
 
 
 def printed(amount: Decimal, model: str, table: tuple[str, str]) -> Cost:
@@ -137,14 +143,17 @@ def price_usage(
         if its.above:
             units = _level(its, counts, summed=summed, found=found)
         for unit, quantity in counts.items():
+            if not quantity > 0:
+                if quantity:
+                    found.append((f"inconsistent:{unit}", "inconsistent"))
+                continue
             price = units.get(unit) if one.size is None else _sized(units, unit, one.size)
             if price is None:
-                if quantity:
-                    found.append((f"unpriced_unit:{unit}", "partial"))
-                    unpriced = True
+                found.append((f"unpriced_unit:{unit}", "partial"))
+                unpriced = True
                 continue
             raw.append((unit, quantity, price, its.model))
-            if price.assumed is not None and quantity:
+            if price.assumed is not None:
                 found.append((price.assumed, "estimated"))
             if type(quantity) is int:
                 total += quantity * price.net_rate

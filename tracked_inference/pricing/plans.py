@@ -2,49 +2,28 @@
 Rows and rules compiled to what a call needs: one lookup, then a dot product.
 
 A plan is all that is known of one model in one mode (tier, batch, speed, place) over one stretch of time.
-Money is whole numbers of 1e-24 US dollars here, so that nothing rounds and no decimal context of the application matters.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from decimal import Context, Decimal
+from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from tracked_inference.pricing.rows import ALWAYS, EVER, EXACT, to_usd
 from tracked_inference.usage import TOKEN_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from tracked_inference.pricing.discounts import Discount
+    from tracked_inference.pricing.rows import Row
 
-__all__ = [
-    "EXACT",
-    "SCALE",
-    "Mode",
-    "Offer",
-    "Plan",
-    "Row",
-    "Unit",
-    "compile_plans",
-    "instant",
-    "row_of",
-    "to_usd",
-]
+__all__ = ["Mode", "Offer", "Plan", "Unit", "compile_plans"]
 
-SCALE = 24
-EXACT = Context(prec=200)
-"""Decimal arithmetic that never rounds what can occur here, whatever the application has set."""
-
-_DOLLAR = 10**SCALE
-_TEN_DOLLARS = 10 * _DOLLAR
-_normalize = EXACT.normalize
-_scaleb = EXACT.scaleb
 _TOKENS = frozenset(TOKEN_UNITS)
-_START = datetime.min.replace(tzinfo=UTC)
-_END = datetime.max.replace(tzinfo=UTC)
 _PLAIN_TIERS = frozenset({"default", "auto", "standard", "on_demand", "standard_only"})
 
 _AT_ANOTHER_RATE: tuple[tuple[str, str, str | None], ...] = (
@@ -123,68 +102,6 @@ class Plan:
     priced: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One dated row of the table, its rates in 1e-24 USD for one unit."""
-
-    provider: str
-    model: str
-    start: datetime
-    end: datetime
-    when: Mapping[str, Any]
-    rates: Mapping[str, int]
-    above: Mapping[int, Mapping[str, int]]
-    assumed: Mapping[str, str]
-    source: str
-    recorded_at: str
-    free: bool
-    own: bool
-
-
-def instant(day: str | date | None, default: datetime) -> datetime:
-    """The instant that an ISO date, an ISO time or None stands for; a date is its midnight in UTC."""
-    if day is None:
-        return default
-    if isinstance(day, str):
-        day = datetime.fromisoformat(day)
-    if not isinstance(day, datetime):
-        day = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return day if day.tzinfo is not None else day.replace(tzinfo=UTC)
-
-
-def to_usd(amount: int) -> Decimal:
-    """A scaled amount as dollars, exact, without trailing zeros."""
-    if amount % _TEN_DOLLARS:
-        return _normalize(_scaleb(amount, -SCALE))
-    return Decimal(amount // _DOLLAR)  # not 1E+1
-
-
-def _scaled(rate: str, unit: str, per: Mapping[str, int]) -> int:
-    each = EXACT.divide(EXACT.scaleb(Decimal(rate), SCALE), Decimal(per[unit.partition("@")[0]]))
-    return int(EXACT.to_integral_value(each))
-
-
-def row_of(raw: Mapping[str, Any], per: Mapping[str, int], *, own: bool = False) -> Row:
-    """A row as the file has it, made ready."""
-    return Row(
-        provider=raw["provider"],
-        model=raw["model"],
-        start=instant(raw.get("effective_from"), _START),
-        end=instant(raw.get("effective_to"), _END),
-        when=raw.get("when", {}),
-        rates={unit: _scaled(rate, unit, per) for unit, rate in raw["rates"].items()},
-        above={
-            int(limit): {unit: _scaled(rate, unit, per) for unit, rate in rates.items()}
-            for limit, rates in raw.get("above", {}).items()
-        },
-        assumed=raw.get("assumed", {}),
-        source=raw.get("source", ""),
-        recorded_at=raw.get("recorded_at", ""),
-        free=raw.get("free", False),
-        own=own,
-    )
-
-
 @dataclass(slots=True)
 class _Draft:
     """A plan being made."""
@@ -250,7 +167,7 @@ class Offer:
 
 def compile_plans(offer: Offer) -> tuple[Plan, ...]:
     """The plans of an offer, newest first, without gaps from the beginning of time to its end."""
-    edges = {_START, _END}
+    edges = {ALWAYS, EVER}
     for row in (*offer.rows, *offer.fees):
         edges.update((row.start, row.end))
     for discount in offer.discounts:
@@ -286,8 +203,8 @@ def _plan(offer: Offer, start: datetime, end: datetime) -> Plan:
     draft.flat.update({unit: _unit(base, unit, rate) for unit, rate in base.rates.items()})
     for limit, rates in base.above.items():
         draft.above[limit] = {**draft.flat, **{unit: _unit(base, unit, rate) for unit, rate in rates.items()}}
-    if not base.own:
-        _modes(draft, offer, start)
+    # A price of the user's own is not moved by rows made for the list price; the factors apply to it.
+    _modes(draft, offer, [row for row in rows if row.own == base.own], start)
     _others(draft, own=base.own)
     _discount(draft, start, offer.discounts)
     above = tuple(
@@ -303,20 +220,20 @@ def _raised(one: Unit, flat: Unit | None) -> Unit:
     return Unit(one.list_rate, one.net_rate, (*one.rules, "long_context"), one.assumed, one.source)
 
 
-def _modes(draft: _Draft, offer: Offer, at: datetime) -> None:
+def _modes(draft: _Draft, offer: Offer, rows: Sequence[Row], at: datetime) -> None:
     """Speed, tier, batch and place, in that order; they stack."""
     mode = offer.mode
     if mode.speed not in (None, "standard"):
-        row = _in_force(offer.rows, at, speed=mode.speed)
+        row = _in_force(rows, at, speed=mode.speed)
         if row is not None:
             draft.override(row, mode.speed or "")  # rule 18
         else:
             draft.reasons.append(("speed", "partial"))
     tier = "priority" if mode.service_tier == "fast" else mode.service_tier  # rule 17: served as `priority`
     if mode.batch or tier == "batch":
-        _tier(draft, offer, "batch", {"batch": True}, at)  # rule 16
+        _tier(draft, offer, rows, "batch", {"batch": True}, at)  # rule 16
     elif tier is not None and tier not in _PLAIN_TIERS:
-        _tier(draft, offer, tier, {"service_tier": tier}, at)
+        _tier(draft, offer, rows, tier, {"service_tier": tier}, at)
     geo = offer.rules.get("inference_geo")
     if geo is not None and mode.inference_geo is not None and "inference_geo" not in offer.exempt:
         factor = geo["places"].get(mode.inference_geo)
@@ -327,14 +244,16 @@ def _modes(draft: _Draft, offer: Offer, at: datetime) -> None:
     _region(draft, offer)
 
 
-def _tier(draft: _Draft, offer: Offer, name: str, when: Mapping[str, Any], at: datetime) -> None:
+def _tier(
+    draft: _Draft, offer: Offer, rows: Sequence[Row], name: str, when: Mapping[str, Any], at: datetime
+) -> None:
     """
     One tier: by its own row, else by the documented factor, else it is a contract and no list price (rules 16 and 17).
 
     A factor on a model whose maker lists a row for the tier at another time is a fact; on one without it is an
     assumption, but for Anthropic, which documents it for all.
     """
-    row = _in_force(offer.rows, at, **when)
+    row = _in_force(rows, at, **when)
     if row is not None:
         draft.override(row, name)
         return
