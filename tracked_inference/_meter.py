@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tracked_inference.attribution import Attribution
     from tracked_inference.pricing import PriceTable
     from tracked_inference.record import Outcome, Sink
+    from tracked_inference.registry import FeatureRegistry
 
 __all__ = ["Meter"]
 
@@ -49,6 +50,7 @@ class Meter:
         vendor: The adapter of the client's SDK.
         own: What the client was made with: feature, team, user, tags.
         model: The default model of `complete()`.
+        declared: The registry of features, if there is one.
         prices: The price table.
         sinks: Where records go, in order.
         stream_usage: Whether to ask for usage in streams that report it only on request; None asks where the seller is known.
@@ -65,6 +67,7 @@ class Meter:
         provider: str | None,
         stream_usage: bool | None,
         strict: bool,
+        declared: FeatureRegistry | None,
         count_fault: Callable[[str], None],
     ) -> None:
         self.vendor = vendor
@@ -75,6 +78,7 @@ class Meter:
         self.provider = provider
         self.stream_usage = stream_usage
         self.strict = strict
+        self.declared = declared
         self.refused_stream_options: set[str] = set()
         self._count_fault = count_fault
         self._operations: dict[tuple[str, str], Operation | None] = {}
@@ -108,8 +112,14 @@ class Meter:
                 names.append(self.prices.canonical(provider, model, now))
         for declare in self._declares:
             self.guarded("metrics", declare, self.own.feature, self.own.team, names)
+            for feature in self.declared.features.values() if self.declared is not None else ():
+                known = [self.prices.canonical(provider, name, now) for name in feature.models]
+                self.guarded("metrics", declare, feature.name, feature.team, known)
+        for show in _hooks(self.sinks, "show_feature"):
+            for feature in self.declared.features.values() if self.declared is not None else ():
+                self.guarded("metrics", show, feature)
         for show in _hooks(self.sinks, "show_table"):
-            self.guarded("metrics", show, self.prices.version, self.prices.sha256, self.prices.published_at)
+            self.guarded("metrics", show, self.prices.version, self.prices.sha256, self.prices.recorded_at)
 
     def _require_price(self, provider: str, model: str, at: datetime) -> None:
         if self.strict and not self.prices.knows(provider, model, at):
@@ -146,14 +156,15 @@ class Meter:
         who = own if around is None else around.over(own)
         call.feature = who.feature or ""
         call.team = who.team or ""
+        if around is not None and around.team is None and self.declared is not None:
+            declared = self.declared.get(call.feature)
+            call.team = declared.team if declared is not None else call.team
         call.user = who.user
         call.tags = who.tags
         call.provider, call.region = self.seller(client)
         trace = sys.modules.get("opentelemetry.trace")
-        if trace is not None:
-            context = trace.get_current_span().get_span_context()
-            if context.trace_flags.sampled:
-                call.trace_id = format(context.trace_id, "032x")
+        if trace is not None:  # the application traces
+            self.guarded("begin", _note_trace, trace, call)
         if stream:
             call.reader = self.vendor.reader(operation.name)
         if operation.kind == CALL:
@@ -169,7 +180,7 @@ class Meter:
             return known[1], known[2]
         host = str(base_url)
         named = self.prices.provider_for(host)
-        region = _openai_region(host)
+        region = self.prices.region_for(host)
         provider = self.provider or self.vendor.seller_of(type(client)) or named or _host(host)
         self._seller = (base_url, provider, region)
         return provider, region
@@ -298,7 +309,7 @@ class Meter:
             if call.reader is None and "json" not in media_type(http.headers):
                 call.reader = self.vendor.reader(call.operation.name)
             call.opened = True
-            observe_unread(result, http, call)
+            observe_unread(http, call)
 
     def answered(self, call: Call, body: Any, *, left: bool = False) -> None:
         """The SDK's answer, or its JSON, is here; `left` if the caller did not read it to its end."""
@@ -526,6 +537,12 @@ def _hooks(sinks: tuple[Sink, ...], name: str) -> tuple[Callable[..., None], ...
     return tuple(getattr(sink, name) for sink in sinks if hasattr(sink, name))
 
 
+def _note_trace(trace: Any, call: Call) -> None:
+    context = trace.get_current_span().get_span_context()
+    if context.trace_flags.sampled:
+        call.trace_id = format(context.trace_id, "032x")
+
+
 _kinds: dict[type, str] = {}
 _KINDS = {
     "Stream": "stream",
@@ -570,9 +587,3 @@ def _lost(error: BaseException) -> str:
 
 def _host(base_url: str) -> str:
     return base_url.partition("://")[2].partition("/")[0] or "unknown"
-
-
-def _openai_region(base_url: str) -> str | None:
-    """`us` or `eu` on OpenAI's regional hosts, which cost more; pricing-rules 19."""
-    host = _host(base_url)
-    return host.partition(".")[0] if host in ("us.api.openai.com", "eu.api.openai.com") else None

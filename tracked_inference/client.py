@@ -17,9 +17,11 @@ from tracked_inference._meter import Meter
 from tracked_inference.attribution import Attribution, check_slug, text_tags
 from tracked_inference.errors import ConfigurationError, UnsupportedClientError
 from tracked_inference.pricing import PriceTable
+from tracked_inference.registry import FeatureRegistry, registry_in_force, team_of
 from tracked_inference.sinks import default_sinks
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
 
     from prometheus_client import CollectorRegistry
@@ -48,6 +50,7 @@ def track(
     provider: str | None = None,
     stream_usage: bool | None = None,
     on_unpriced: Literal["count", "raise"] = "count",
+    config: FeatureRegistry | str | os.PathLike[str] | None = None,
 ) -> _C:
     """
     Return a tracked copy of a vendor client, under the client's own type; `TrackedClient` says what the arguments mean.
@@ -61,7 +64,9 @@ def track(
         feature = feature or kept.own.feature
         team = team or kept.own.team
     vendor = _vendor_of(base, client)
-    own = Attribution(feature=check_slug("feature", feature), team=check_slug("team", team))
+    declared = config if isinstance(config, FeatureRegistry) else registry_in_force(config)
+    feature = check_slug("feature", feature)
+    own = Attribution(feature=feature, team=check_slug("team", team_of(feature, team, declared)))
     if on_unpriced not in ("count", "raise"):
         raise ConfigurationError(f"on_unpriced={on_unpriced!r} is not known; use 'count' or 'raise'")
     table = _instance("prices", prices, PriceTable) if prices is not None else PriceTable.default()
@@ -80,6 +85,7 @@ def track(
         provider=provider,
         stream_usage=stream_usage,
         strict=on_unpriced == "raise",
+        declared=declared,
         count_fault=functools.partial(_count_fault, registry),
     )
     tracked = _shallow(client, _subclass_of(base))
@@ -109,7 +115,7 @@ class TrackedClient(metaclass=_Meta):
     Args:
         client: A client of the anthropic or openai SDK, async or not, of any of their platforms.
         feature: What the calls are for, a slug; an untagged call is an invisible cost.
-        team: Who pays, a slug.
+        team: Who pays, a slug; may be left out where the registry file says it.
         model: The default model of `complete()`; its series exist at 0 from now on.
         models: Further models that this client will call, for the same reason.
         prices: The price table; default `PriceTable.default()`.
@@ -119,9 +125,13 @@ class TrackedClient(metaclass=_Meta):
         stream_usage: Ask OpenAI chat streams for their usage, and hide the extra chunk unless the caller asked for it.
             Default: on OpenAI's own hosts and Azure only, since other servers may refuse the option.
         on_unpriced: `raise` refuses a default model that has no price, here and in `complete()`, before money is spent.
+        config: The feature registry, or the path of its file; default `TRACKED_INFERENCE_CONFIG`, else
+            `tracked-inference.toml` or `[tool.tracked-inference]` in the working directory or above it, if there is one.
 
     Raises:
-        AttributionError: `feature` or `team` is missing or not a slug; the message names the nearest one.
+        AttributionError: `feature` or `team` is missing or not a slug, or not declared in the registry file; the message
+            names the nearest one.
+        ConfigurationError: Another argument, or the registry file, cannot be used.
         UnpricedModelError: `on_unpriced="raise"`, and the model has no price.
         UnsupportedClientError: `client` is no client of these SDKs.
     """
@@ -142,6 +152,7 @@ class TrackedClient(metaclass=_Meta):
         meter: Meter = self.__dict__[_METER]
         if feature is not None:
             check_slug("feature", feature)
+            team = team_of(feature, team, meter.declared)
         if team is not None:
             check_slug("team", team)
         own = Attribution(feature, team, None if user is None else str(user), text_tags(tags)).over(meter.own)

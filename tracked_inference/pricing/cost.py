@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from tracked_inference._frozen import maker
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-__all__ = ["Cost", "CostLine", "CostStatus"]
+__all__ = ["Cost", "CostLine", "CostStatus", "make_cost", "make_line"]
 
 CostStatus = Literal[
     "exact",  # every unit has its row
@@ -56,7 +58,7 @@ class Cost:
         list_usd: The same before the user's own discounts.
         model: The canonical id of the call's model, with the seller before it where that is not the maker.
         lines: The invoice; their amounts sum to `total_usd`.
-        reasons: Why the status is what it is, in words a metric label can carry: `unknown_model`, `service_tier`, ….
+        reasons: Why the status is what it is, in words a metric label can carry: `unknown_model`, `service_tier`, `code_execution`.
         table_version: The version of the price table that gave the rates.
         table_sha256: Its content hash, all overlays included.
     """
@@ -69,3 +71,23 @@ class Cost:
     reasons: tuple[str, ...] = ()
     table_version: str = ""
     table_sha256: str = ""
+
+
+_lines_slot: Any = vars(Cost)["lines"]
+
+
+def _lines(cost: Cost) -> tuple[CostLine, ...]:
+    """The lines; the engine leaves a function that draws them up, as most calls are never asked for theirs."""
+    lines = _lines_slot.__get__(cost)
+    if type(lines) is not tuple:
+        lines = lines()
+        _lines_slot.__set__(cost, lines)
+    return cast("tuple[CostLine, ...]", lines)
+
+
+setattr(Cost, "lines", property(_lines, _lines_slot.__set__))  # noqa: B010  # the slot, read lazily
+
+make_cost = maker(Cost)
+"""`Cost`, for the engine: the same object, made for less; `lines` may be a function that draws them up."""
+make_line = maker(CostLine)
+"""`CostLine`, likewise."""

@@ -13,6 +13,7 @@ from tracked_inference.sinks._collectors import Collectors, collectors_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from prometheus_client import CollectorRegistry
 
@@ -95,6 +96,17 @@ class MetricsSink:
         self._feature(feature)
         for model in models:
             self._labelled(model, feature, team, known=True)
+
+    def show_feature(self, feature: Any) -> None:
+        """Show who owns a declared feature, and its budgets."""
+        words = (feature.service, feature.environment, feature.component, feature.cost_center)
+        self._all.feature_info.labels(feature.name, feature.team, *words).set(1)
+        for period, dollars in feature.budget_usd.items():
+            self._all.budget.labels(feature.name, feature.team, period).set(float(dollars))
+
+    def show_table(self, version: str, sha256: str, recorded_at: datetime) -> None:
+        """Show which price table is in use, and its age."""
+        self._all.show_table(version, sha256, recorded_at)
 
     def call_started(self, call: Any) -> None:
         """A call is in flight."""
