@@ -78,7 +78,7 @@ def read_events(call: Call, content_type: str, body: bytes) -> None:
 class _Copy:
     """The bytes that passed, and what is made of them at the end."""
 
-    __slots__ = ("call", "ended", "headers", "media", "module", "parts", "size", "wanted")
+    __slots__ = ("call", "ended", "headers", "media", "module", "parts", "size", "streams", "wanted")
 
     def __init__(self, call: Call, response: Any) -> None:
         self.call = call
@@ -89,7 +89,8 @@ class _Copy:
             if name in response.headers
         }
         self.media = media_type(self.headers)
-        self.wanted = self.media in (_EVENT_STREAM, _AWS_EVENT_STREAM) or "json" in self.media
+        self.streams = self.media in (_EVENT_STREAM, _AWS_EVENT_STREAM)
+        self.wanted = self.streams or "json" in self.media
         self.parts: list[bytes] = []
         self.size = 0
         self.ended = False
@@ -110,11 +111,14 @@ class _Copy:
         if self.ended or call.settled:
             return
         self.ended = True
-        call.meter.guarded("usage", self._look, whole)
+        if self.streams and any(b"[DONE]" in part for part in self.parts[-2:]):
+            whole = True  # the SDK stops reading here, and closes
+        if error is None or self.streams:
+            call.meter.guarded("usage", self._look, whole)
         if call.settled:
             return
         if error is not None:
-            call.meter.guarded("record", call.failed, error)
+            call.meter.broke(call, error)
         else:
             call.meter.guarded("record", call.stream_ended if whole else call.stream_left)
 
