@@ -80,7 +80,18 @@ def read_events(call: Call, content_type: str, body: bytes) -> None:
 class _Copy:
     """The bytes that passed, and what is made of them at the end."""
 
-    __slots__ = ("call", "ended", "headers", "inside", "media", "module", "parts", "size", "streamed", "wanted")
+    __slots__ = (
+        "call",
+        "ended",
+        "headers",
+        "inside",
+        "media",
+        "module",
+        "parts",
+        "size",
+        "streamed",
+        "wanted",
+    )
 
     def __init__(self, call: Call, response: Any) -> None:
         self.call = call
@@ -114,23 +125,23 @@ class _Copy:
         if self.ended or call.settled:
             return
         self.ended = True
+        if self.streamed and any(b"[DONE]" in part for part in self.parts[-2:]):
+            whole = True  # the SDK stops reading here, and closes
         if error is None or self.streamed:
             call.meter.guarded("usage", self._look, whole)
         if call.settled:
             return
         if error is not None:
-            call.meter.guarded("record", call.failed, error)
-        elif call.reader is not None:
-            call.meter.guarded("record", call.stream_ended if whole else call.stream_left)
+            call.meter.broke(call, error)
         else:
-            call.meter.guarded("record", call.finish, "ok" if whole else "abandoned", None, reason="no_usage")
+            call.meter.guarded("record", call.stream_ended if whole else call.stream_left)
 
     def closed(self) -> None:
         """The response was closed: by its own iterator on the way out (`inside`), or by the caller before the end."""
         if self.inside or self.ended or self.call.settled:
             return
         error = sys.exc_info()[1]
-        if isinstance(error, GeneratorExit):  # a generator is finalized, by the garbage collector for all we know
+        if isinstance(error, GeneratorExit):  # finalized, by the garbage collector for all we know
             hand_over(lambda: self.end(whole=False))
         else:
             self.end(whole=False, error=error if error is not None and is_cancellation(error) else None)

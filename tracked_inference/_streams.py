@@ -44,7 +44,7 @@ def _events(base: Any) -> dict[str, Any]:
             raise
         except BaseException as error:
             call.inside = False
-            call.meter.guarded("record", call.failed, error)
+            call.meter.broke(call, error)
             raise
         call.inside = False
         call.meter.guarded("record", call.stream_ended)
@@ -67,7 +67,7 @@ def _events(base: Any) -> dict[str, Any]:
             raise
         except BaseException as error:
             call.inside = False
-            call.meter.guarded("record", call.failed, error)
+            call.meter.broke(call, error)
             raise
 
     return {"__iter__": __iter__, "__next__": __next__}
@@ -129,7 +129,7 @@ class _AsyncTap:
             raise
         except BaseException as error:
             call.inside = False
-            call.meter.guarded("record", call.failed, error)
+            call.meter.broke(call, error)
             raise
 
     def __getattr__(self, name: str) -> Any:  # aclose, asend: the SDK's generator has them

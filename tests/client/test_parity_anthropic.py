@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import warnings
 import json
 
 import pytest
@@ -305,11 +304,9 @@ async def times_out(client, vendor):
 
 
 async def legacy_completion(client, vendor):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the SDK says that the model is old
-        return await done(
-            client.completions.create(model="claude-2.1", max_tokens_to_sample=5, prompt="Say something.")
-        )
+    return await done(
+        client.completions.create(model="claude-2.1", max_tokens_to_sample=5, prompt="Say something.")
+    )
 
 
 async def scoped(client, vendor):
