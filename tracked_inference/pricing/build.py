@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tracked_inference.pricing._canonical import canonical_bytes, sha256_of
+from tracked_inference.pricing.units import UNITS
 
 __all__ = ["DATA", "STATED", "build_table", "main"]
 
@@ -25,30 +26,6 @@ STATED = Path(__file__).with_name("data") / "stated.toml"
 MAKERS = ("anthropic", "openai")
 SELLERS = {"azure": "azure", "bedrock": "aws", "vertex": "google"}
 """Sellers of those makers' models, and what genai-prices calls them."""
-
-UNITS = {
-    "input": 1_000_000,
-    "cache_read": 1_000_000,
-    "cache_write_5m": 1_000_000,
-    "cache_write_30m": 1_000_000,
-    "cache_write_1h": 1_000_000,
-    "cache_write_12h": 1_000_000,
-    "input_audio": 1_000_000,
-    "cache_read_audio": 1_000_000,
-    "input_image": 1_000_000,
-    "cache_read_image": 1_000_000,
-    "output": 1_000_000,
-    "output_audio": 1_000_000,
-    "output_image": 1_000_000,
-    "web_search": 1_000,
-    "web_search_preview": 1_000,
-    "file_search": 1_000,
-    "second": 3_600,
-    "character": 1_000_000,
-    "image": 1,
-    "video_second": 1,
-}
-"""How many of a unit a rate is for: tokens and characters by the million, calls by the thousand, seconds by the hour."""
 
 _KEYS = {
     "input_mtok": "input",
