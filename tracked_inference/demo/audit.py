@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from tracked_inference.demo.money import exact
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -99,7 +101,7 @@ class Audit:
         if self._batched:
             faults.append(f"{self._batched} lines of batches more recorded than billed")
         if self._tracked != self._billed:
-            faults.append(f"${self._tracked} recorded but ${self._billed} billed")
+            faults.append(f"${exact(self._tracked)} recorded but ${exact(self._billed)} billed")
         if len(self._bills) > self._cut_calls:
             faults.append(
                 f"{len(self._bills)} calls billed beyond those recorded whole, but {self._cut_calls} cut"
@@ -107,7 +109,9 @@ class Audit:
         for bill in self._bills.values():
             self._cut_billed += self._invoice(bill)
         if self._cut_tracked > self._cut_billed:
-            faults.append(f"${self._cut_tracked} recorded for cut calls but ${self._cut_billed} billed")
+            faults.append(
+                f"${exact(self._cut_tracked)} recorded for cut calls but ${exact(self._cut_billed)} billed"
+            )
         return Check(
             self._calls,
             self._tracked,

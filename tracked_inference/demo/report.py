@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from tracked_inference.demo.money import exact, readable
 from tracked_inference.demo.tally import HOURS_PER_MONTH
 from tracked_inference.sinks.log import fields_of
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tracked_inference.demo.run import Demo
-    from tracked_inference.demo.tally import FeatureTally
+    from tracked_inference.demo.money import exact, readable
+from tracked_inference.demo.tally import FeatureTally
 
 __all__ = ["as_json", "ending", "table"]
 
@@ -35,16 +37,16 @@ def as_json(demo: Demo) -> dict[str, Any]:
         "stopped": demo.stopped,
         "price_table": {"version": demo.prices.version, "sha256": demo.prices.sha256},
         "metrics_url": demo.metrics_url,
-        "cost_usd": _exact(demo.tally.cost_usd),
+        "cost_usd": exact(demo.tally.cost_usd),
         "features": [_feature(one, demo) for one in demo.tally.features.values()],
         "check": {
             "ok": not check.faults,
             "calls": check.calls,
-            "recorded_usd": _exact(check.tracked_usd),
-            "billed_usd": _exact(check.billed_usd),
+            "recorded_usd": exact(check.tracked_usd),
+            "billed_usd": exact(check.billed_usd),
             "cut_calls": check.cut_calls,
-            "cut_recorded_usd": _exact(check.cut_tracked_usd),
-            "cut_billed_usd": _exact(check.cut_billed_usd),
+            "cut_recorded_usd": exact(check.cut_tracked_usd),
+            "cut_billed_usd": exact(check.cut_billed_usd),
             "faults": list(check.faults),
         },
     }
@@ -55,7 +57,7 @@ def _feature(one: FeatureTally, demo: Demo) -> dict[str, Any]:
     return {
         "feature": one.feature,
         "team": one.team,
-        "cost_usd": _exact(one.cost_usd),
+        "cost_usd": exact(one.cost_usd),
         "cost_per_hour_usd": None if hourly is None else _rounded(hourly),
         "projected_month_usd": None if hourly is None else _rounded(hourly * HOURS_PER_MONTH),
         "calls": one.calls,
@@ -78,15 +80,16 @@ def table(demo: Demo, *, title: str, width: int) -> RenderableType:
         header_style="underline",
         box=None,
         padding=(0, 1 if width < ROOMY else 2, 0, 0),
+        pad_edge=False,
     )
     drawn.add_column("feature", no_wrap=True)
     drawn.add_column("team", no_wrap=True)
     features = list(demo.tally.features.values())
     total = _per_hour(demo.tally.cost_usd, demo)
     totals = {
-        "cost": _dollars(demo.tally.cost_usd),
+        "cost": readable(demo.tally.cost_usd),
         **(
-            {"$/hour": _dollars(total), "$/month": _dollars(total * HOURS_PER_MONTH)}
+            {"$/hour": readable(total), "$/month": readable(total * HOURS_PER_MONTH)}
             if total is not None
             else {}
         ),
@@ -101,10 +104,10 @@ def table(demo: Demo, *, title: str, width: int) -> RenderableType:
         drawn.add_row(
             one.feature,
             one.team,
-            _dollars(one.cost_usd),
-            *([_dollars(hourly), _dollars(hourly * HOURS_PER_MONTH)] if hourly is not None else []),
+            readable(one.cost_usd),
+            *([readable(hourly), readable(hourly * HOURS_PER_MONTH)] if hourly is not None else []),
             f"{one.calls:,}",
-            "" if one.p95_seconds is None else f"{one.p95_seconds:.2f} s",
+            _seconds(one.p95_seconds),
             _count(one.unpriced),
         )
     drawn.add_row("total", "", *totals.values(), style="bold")
@@ -133,13 +136,13 @@ def _notes(demo: Demo) -> Iterator[RenderableType]:
     else:
         yield Text.assemble(
             ("Checked: ", "bold green"),
-            f"the vendor billed ${_exact(check.billed_usd)} for {_calls(check.calls)};"
+            f"the vendor billed ${exact(check.billed_usd)} for {_calls(check.calls)};"
             " the records say the same, to the last digit.",
         )
     if check.cut_calls:
         yield Text(
             f"{_calls(check.cut_calls)} cut short, as when a user leaves: the vendor billed"
-            f" ${_exact(check.cut_billed_usd)} and told the client of ${_exact(check.cut_tracked_usd)};"
+            f" ${exact(check.cut_billed_usd)} and told the client of ${exact(check.cut_tracked_usd)};"
             " counted as unmeasured, not as zero."
         )
     retries = sum(one.retries for one in demo.tally.features.values())
@@ -187,18 +190,11 @@ def _per_hour(cost_usd: Decimal, demo: Demo) -> Decimal | None:
 
 
 def _rounded(dollars: Decimal) -> str:
-    return _exact(dollars.quantize(Decimal("0.000001"), ROUND_HALF_EVEN))
+    return exact(dollars.quantize(Decimal("0.000001"), ROUND_HALF_EVEN))
 
 
-def _exact(dollars: Decimal) -> str:
-    """Write an exact decimal without exponent and without zeros that say nothing."""
-    return f"{dollars.normalize():f}"
-
-
-def _dollars(dollars: Decimal) -> str:
-    """Write dollars as people read them: small amounts with four places, large ones without."""
-    places = 4 if abs(dollars) < 1 else 2 if abs(dollars) < 1000 else 0
-    return f"${dollars:,.{places}f}"
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.{2 if seconds < 10 else 1}f} s"
 
 
 def _count(count: int) -> str:
