@@ -39,7 +39,6 @@ _BASE = "_tracked_base"
 
 def track(
     client: _C,
-    /,
     *,
     feature: str | None = None,
     team: str | None = None,
