@@ -7,6 +7,7 @@ Nothing here may reach the caller: each stage is guarded, a fault is counted, lo
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import sys
@@ -20,8 +21,8 @@ from tracked_inference._call import Call
 from tracked_inference._raw import json_body, observe_unread, read_events
 from tracked_inference._streams import observe_stream, response_of
 from tracked_inference.attribution import current_attribution
-from tracked_inference.pricing.cost import Cost
 from tracked_inference.errors import ConfigurationError, UnpricedModelError
+from tracked_inference.pricing.cost import Cost
 from tracked_inference.record import CallRecord, InferenceResult
 from tracked_inference.usage import Usage
 from tracked_inference.vendors._operations import BATCH_FILE, CALL, LINES, MAYBE, RETRIEVE, Operation
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tracked_inference.attribution import Attribution
-
     from tracked_inference.pricing import PriceTable
     from tracked_inference.record import Outcome, Sink
     from tracked_inference.registry import FeatureRegistry
@@ -145,7 +145,7 @@ class Meter:
             operation = self._operations[key]
         except KeyError:
             operation = self.vendor.operation_of(method, url)
-            if method == "post" and len(self._operations) < 1000:  # noqa: PLR2004  # the url of a GET carries an id
+            if method == "post" and len(self._operations) < 1000:  # the url of a GET carries an id
                 self._operations[key] = operation
         if operation is None:
             return None
@@ -208,7 +208,10 @@ class Meter:
         if str(client.base_url) in self.refused_stream_options:
             return options
         new = options.model_copy() if hasattr(options, "model_copy") else options.copy()
-        new.json_data = {**body, "stream_options": {**(asked if isinstance(asked, dict) else {}), "include_usage": True}}
+        new.json_data = {
+            **body,
+            "stream_options": {**(asked if isinstance(asked, dict) else {}), "include_usage": True},
+        }
         reader: Any = call.reader
         reader.hide = True
         return new
@@ -237,7 +240,9 @@ class Meter:
         """
         chosen = model or self.model
         if not chosen:
-            raise ConfigurationError("complete() needs a model: give TrackedClient(..., model=...) or complete(..., model=...)")
+            raise ConfigurationError(
+                "complete() needs a model: give TrackedClient(..., model=...) or complete(..., model=...)"
+            )
         if options.get("stream"):
             raise ConfigurationError("complete() answers once; for a stream call the vendor's own method")
         self._require_price(self.seller(client)[0], chosen, datetime.now(UTC))
@@ -314,7 +319,7 @@ class Meter:
         status = get(body, "status")
         if kind == RETRIEVE:
             retrieved(call, body)
-        elif kind == BATCH_FILE or kind == LINES:  # noqa: PLR1714
+        elif kind in (BATCH_FILE, LINES):
             call.drop()
         elif isinstance(status, str) and status in _OPEN and get(body, "id"):
             remember(call, str(get(body, "id")))
@@ -333,7 +338,7 @@ class Meter:
         status = getattr(error, "status_code", None)
         response, call.response = call.response, None
         call.request_id = getattr(error, "request_id", None) or _request_id(response)
-        if isinstance(status, int) and status >= 400:  # noqa: PLR2004
+        if isinstance(status, int) and status >= 400:
             reason = "not_billed"
         elif getattr(error, "completion", None) is not None:
             body = error.completion  # type: ignore[attr-defined]  # LengthFinishReasonError carries what was paid for
@@ -379,6 +384,9 @@ class Meter:
         cost = self.price(call, usage, model, reason)
         reader = call.reader
         first = reader.first_content_at if reader is not None and call.stream else None
+        error_type = reason if outcome == "error" else None
+        if error is not None:
+            error_type = type(error).__name__
         self.emit(
             CallRecord(
                 started_at=call.started_at,
@@ -395,7 +403,7 @@ class Meter:
                 usage=usage,
                 cost=cost,
                 outcome=outcome,
-                error_type=type(error).__name__ if error is not None else (reason if outcome == "error" else None),
+                error_type=error_type,
                 attempts=call.attempts or 1,
                 request_id=call.request_id,
                 tags=call.tags,
@@ -445,7 +453,10 @@ class Meter:
         self._shown.add(record.model)
         name = record.model.removeprefix(f"{record.provider}/")
         for show in self._shows:
-            self.guarded("metrics", lambda: show(record.model, self.prices.rates(record.provider, name, record.started_at)))
+            self.guarded("metrics", self._show_rates, show, record, name)
+
+    def _show_rates(self, show: Callable[..., None], record: CallRecord, name: str) -> None:
+        show(record.model, self.prices.rates(record.provider, name, record.started_at))
 
     def dropped(self, call: Call) -> None:
         """A call that was none ends without a record."""
@@ -485,11 +496,9 @@ class Meter:
 
     def fault(self, stage: str, error: BaseException) -> None:
         """Count a fault of the tracking, and log each place once: the type and where, never a text that may carry content."""
-        try:
+        with contextlib.suppress(Exception):  # nothing is left to tell it to
             self._count_fault(stage)
-        except Exception:  # noqa: S110  # nothing is left to tell it to
-            pass
-        try:
+        with contextlib.suppress(Exception):
             trace = error.__traceback__
             while trace is not None and trace.tb_next is not None:
                 trace = trace.tb_next
@@ -502,8 +511,6 @@ class Meter:
                     " further faults of this place are only counted in ai_inference_tracking_errors_total",
                     *key,
                 )
-        except Exception:  # noqa: S110
-            pass
 
 
 _caught: ContextVar[list[CallRecord] | None] = ContextVar("tracked_inference_caught", default=None)
@@ -528,7 +535,7 @@ NOT_BILLED = Usage(passes=(), free="not_billed")
 _OPEN = frozenset({"queued", "in_progress"})
 
 
-def _hooks(sinks: tuple[Sink, ...], name: str) -> tuple[Callable[[Call], None], ...]:
+def _hooks(sinks: tuple[Sink, ...], name: str) -> tuple[Callable[..., None], ...]:
     return tuple(getattr(sink, name) for sink in sinks if hasattr(sink, name))
 
 

@@ -84,7 +84,9 @@ class _Copy:
         self.call = call
         self.module = _http_module(response)
         self.headers = {
-            name: response.headers[name] for name in ("content-type", "content-encoding") if name in response.headers
+            name: response.headers[name]
+            for name in ("content-type", "content-encoding")
+            if name in response.headers
         }
         self.media = media_type(self.headers)
         self.wanted = self.media in (_EVENT_STREAM, _AWS_EVENT_STREAM) or "json" in self.media

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from tracked_inference._meter import Meter
 from tracked_inference.attribution import Attribution, check_slug, text_tags
-from tracked_inference.errors import ConfigurationError, UnpricedModelError, UnsupportedClientError
+from tracked_inference.errors import ConfigurationError, UnsupportedClientError
 from tracked_inference.pricing import PriceTable
 from tracked_inference.registry import FeatureRegistry, registry_in_force, team_of
 from tracked_inference.sinks import default_sinks
@@ -59,10 +59,9 @@ def track(
     The same as `TrackedClient(...)` for type checkers that should see exactly the type that went in.
     """
     base = type(client)
-    kept: Meter | None = None
     if isinstance(client, TrackedClient):  # tracked again: the new words, once
         base = getattr(base, _BASE)
-        kept = client.__dict__[_METER]
+        kept: Meter = client.__dict__[_METER]
         feature = feature or kept.own.feature
         team = team or kept.own.team
     vendor = _vendor_of(base, client)
@@ -75,7 +74,9 @@ def track(
     sink_list = default_sinks(registry) if sinks is None else tuple(sinks)
     for sink in sink_list:
         if not callable(sink):
-            raise ConfigurationError(f"sinks: {sink!r} is not callable; a sink is any callable that takes a CallRecord")
+            raise ConfigurationError(
+                f"sinks: {sink!r} is not callable; a sink is any callable that takes a CallRecord"
+            )
     meter = Meter(
         vendor,
         own,
@@ -171,7 +172,9 @@ def _vendor_of(base: type, client: object) -> Any:
             from tracked_inference.vendors import anthropic, openai
 
             return anthropic if top == "anthropic" else openai
-    hint = "it is a module; make a client of it first" if inspect.ismodule(client) else "give it a client object"
+    hint = (
+        "it is a module; make a client of it first" if inspect.ismodule(client) else "give it a client object"
+    )
     if inspect.isclass(client):
         hint = f"it is a class; give it an instance, {client.__name__}()"
     elif type(client).__module__ == "unittest.mock":
@@ -203,7 +206,7 @@ def _shallow(client: Any, cls: type) -> Any:
     Resources (`client.messages`) hold the client they were taken from: cached ones are left out, to be made again on use;
     those set as plain attributes (Bedrock, Vertex) are made anew. Other cached values are settings and are kept.
     """
-    new = object.__new__(cls)
+    new: Any = object.__new__(cls)
     for name, value in client.__dict__.items():
         if getattr(value, "_client", None) is not client:
             new.__dict__[name] = value
@@ -226,9 +229,9 @@ def _copy(self: Any, base: type, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     del plain.__dict__[_METER]
     made = plain.copy(*args, **kwargs)
     for name, value in plain.__dict__.items():
-        if name != "_middleware_chain" and self.__dict__.get(name, plain) is not value:
-            if getattr(value, "_client", None) is not plain:
-                self.__dict__[name] = value
+        found_out = name != "_middleware_chain" and self.__dict__.get(name, plain) is not value
+        if found_out and getattr(value, "_client", None) is not plain:
+            self.__dict__[name] = value
     new = _shallow(made, type(self))
     new.__dict__[_METER] = self.__dict__[_METER]
     return new
@@ -239,15 +242,15 @@ def _copy(self: Any, base: type, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 _made: dict[type, type] = {}
 
 
-def _subclass_of(base: type) -> type:
+def _subclass_of(base: Any) -> type:
     """The tracked subclass of a client class; made once."""
     made = _made.get(base)
     if made is None:
-        asynchronous = inspect.iscoroutinefunction(base.request)  # type: ignore[attr-defined]  # checked by _vendor_of
+        asynchronous = inspect.iscoroutinefunction(base.request)
         names = (_async_methods if asynchronous else _sync_methods)(base)
         names.update(_hooks(base))
 
-        @functools.wraps(base.copy)  # type: ignore[attr-defined]
+        @functools.wraps(base.copy)
         def copy(self: Any, *args: Any, **kwargs: Any) -> Any:
             return _copy(self, base, args, kwargs)
 
@@ -255,7 +258,7 @@ def _subclass_of(base: type) -> type:
             copy=copy,
             with_options=copy,  # in the vendors' classes an alias, which would not follow an overridden copy
             __copy__=lambda self: _shallow(self, type(self)),
-            __init__=base.__init__,  # type: ignore[misc]  # signatures are looked at
+            __init__=base.__init__,  # signatures are looked at
             __repr__=base.__repr__ if base.__repr__ is not object.__repr__ else TrackedClient.__repr__,
             __module__=base.__module__,
             __qualname__=base.__qualname__,
@@ -285,11 +288,15 @@ def _async_methods(base: Any) -> dict[str, Any]:
         try:
             asked = meter.ask_for_usage(self, call, options)
             try:
-                result = await base.request(self, cast_to, asked, stream=stream, stream_cls=stream_cls, **more)
+                result = await base.request(
+                    self, cast_to, asked, stream=stream, stream_cls=stream_cls, **more
+                )
             except Exception as error:
                 if asked is options or not meter.refused(self, call, error):
                     raise
-                result = await base.request(self, cast_to, options, stream=stream, stream_cls=stream_cls, **more)
+                result = await base.request(
+                    self, cast_to, options, stream=stream, stream_cls=stream_cls, **more
+                )
         except BaseException as error:
             meter.guarded("record", call.failed, error)
             raise
@@ -352,7 +359,7 @@ def _hooks(base: Any) -> dict[str, Any]:
     They hand on what the vendor's method returns, awaitable or not, so they serve both kinds of client.
     """
     made: dict[str, Any] = {}
-    if hasattr(base, "_prepare_options"):  # documented for subclasses; called before every request that is sent
+    if hasattr(base, "_prepare_options"):  # documented for subclasses; called before every request
 
         @functools.wraps(base._prepare_options)
         def _prepare_options(self: Any, options: Any) -> Any:

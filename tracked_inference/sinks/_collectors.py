@@ -1,4 +1,4 @@
-"""The Prometheus collectors of one registry, built from the catalogue once, however often clients are made or modules reloaded."""
+"""The Prometheus collectors of one registry, built once, however often clients are made or modules reloaded."""
 
 from __future__ import annotations
 
@@ -156,9 +156,13 @@ class Collectors:
             with self._lock:
                 if self._refresher is None:
                     thread = threading.Thread(
-                        target=_refresh_for_ever, args=(weakref.ref(self),), name="tracked-inference-gauges", daemon=True
+                        target=_refresh_for_ever,
+                        args=(weakref.ref(self),),
+                        name="tracked-inference-gauges",
+                        daemon=True,
                     )
-                    with contextlib.suppress(RuntimeError):  # no more threads: the gauges change with the next call
+                    # Without more threads the gauges change with the next call.
+                    with contextlib.suppress(RuntimeError):
                         thread.start()
                         self._refresher = thread
 

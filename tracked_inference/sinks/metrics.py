@@ -138,7 +138,9 @@ class MetricsSink:
             if known:
                 collectors.know(model)
             labels = (
-                model if collectors.is_known(model) else collectors.capped("model", model, MAX_UNKNOWN_MODELS),
+                model
+                if collectors.is_known(model)
+                else collectors.capped("model", model, MAX_UNKNOWN_MODELS),
                 collectors.capped("feature", feature, MAX_FEATURES),
                 collectors.capped("team", team, MAX_TEAMS),
             )
@@ -165,7 +167,9 @@ class _Children:
         self.model, self.feature, self.team = model, feature, team
         self.cost = collectors.cost.labels(model, feature, team)
         self.duration = collectors.duration.labels(model, feature)
-        self._calls = {outcome: collectors.calls.labels(model, feature, team, outcome) for outcome in _OUTCOMES}
+        self._calls = {
+            outcome: collectors.calls.labels(model, feature, team, outcome) for outcome in _OUTCOMES
+        }
         self._tokens = {unit: collectors.tokens.labels(model, feature, unit) for unit in ("input", "output")}
 
     def calls(self, outcome: str) -> Any:
