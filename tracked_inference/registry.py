@@ -49,7 +49,9 @@ PERIODS = ("month", "day")
 """The periods a budget may be for: calendar months and days, UTC."""
 
 _WORDS = ("service", "environment", "component", "cost_center")
-_FEATURE_KEYS = frozenset({"team", "owner", "description", "budget_usd", "on_budget", "models", "estimate", *_WORDS})
+_FEATURE_KEYS = frozenset(
+    {"team", "owner", "description", "budget_usd", "on_budget", "models", "estimate", *_WORDS}
+)
 _TOP_KEYS = frozenset({"defaults", "features", "strict", "environments", "teams"})
 
 
@@ -129,7 +131,9 @@ class FeatureRegistry:
         """
         registry, problems = read(path)
         if registry is None or problems:
-            raise ConfigurationError("the feature registry cannot be used:\n" + "\n".join(f"  {one}" for one in problems))
+            raise ConfigurationError(
+                "the feature registry cannot be used:\n" + "\n".join(f"  {one}" for one in problems)
+            )
         return registry
 
     @classmethod
@@ -155,7 +159,11 @@ class FeatureRegistry:
     def undeclared(self, feature: str) -> AttributionError:
         """The error for a feature that is not declared, with the nearest names."""
         near = difflib.get_close_matches(feature, self.features, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(repr(name) for name in near)}?" if near else f"declare it: [features.{feature}]"
+        hint = (
+            f"did you mean {' or '.join(repr(name) for name in near)}?"
+            if near
+            else f"declare it: [features.{feature}]"
+        )
         return AttributionError(f"feature={feature!r} is not declared in {self.path}; {hint}")
 
 
@@ -225,7 +233,13 @@ def read(path: str | os.PathLike[str]) -> tuple[FeatureRegistry | None, list[Pro
     try:
         text = Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        return None, [Problem(name, 0, f"cannot be read ({type(error).__name__}); see {VARIABLE} and docs/reference/registry.md")]
+        return None, [
+            Problem(
+                name,
+                0,
+                f"cannot be read ({type(error).__name__}); see {VARIABLE} and docs/reference/registry.md",
+            )
+        ]
     try:
         document = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
@@ -289,14 +303,20 @@ class _Check:
         before = len(self.problems)
         self._unknown_keys(table, _FEATURE_KEYS, where)
         if not is_slug(name):
-            self._wrong(where, None, f"the feature name {name!r} is not a slug; did you mean {nearest_slug(name)!r}?")
+            self._wrong(
+                where, None, f"the feature name {name!r} is not a slug; did you mean {nearest_slug(name)!r}?"
+            )
         team = table.get("team", defaults.get("team"))
         if not is_slug(team):
-            mend = f"did you mean {nearest_slug(team)!r}?" if team else f"add team = \"…\" to [{where}]"
+            mend = f"did you mean {nearest_slug(team)!r}?" if team else f'add team = "…" to [{where}]'
             self._wrong(where, "team", f"team={team!r} of feature {name!r} is missing or not a slug; {mend}")
         elif teams and team not in teams:
             near = difflib.get_close_matches(str(team), list(teams), n=1)
-            self._wrong(where, "team", f"team={team!r} is not in `teams`; " + (f"did you mean {near[0]!r}?" if near else "add it"))
+            self._wrong(
+                where,
+                "team",
+                f"team={team!r} is not in `teams`; " + (f"did you mean {near[0]!r}?" if near else "add it"),
+            )
         self._check_words(table, where, environments)
         words = {word: table.get(word, defaults.get(word, "")) for word in _WORDS}
         on_budget = table.get("on_budget", defaults.get("on_budget", "none"))
@@ -318,7 +338,9 @@ class _Check:
         for word in _WORDS:
             value = table.get(word, "")
             if value != "" and not is_slug(value):
-                self._wrong(where, word, f"{word}={value!r} is not a slug; did you mean {nearest_slug(value)!r}?")
+                self._wrong(
+                    where, word, f"{word}={value!r} is not a slug; did you mean {nearest_slug(value)!r}?"
+                )
             elif word == "environment" and value not in ("", *environments):
                 near = difflib.get_close_matches(value, list(environments), n=1, cutoff=0.4)
                 mend = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(environments)}"
@@ -326,21 +348,41 @@ class _Check:
 
     def _budget(self, where: str, value: Any) -> Mapping[str, Decimal]:
         if not isinstance(value, dict):
-            self._wrong(where, "budget_usd", f"budget_usd={value!r} must name its period: budget_usd = {{ month = {value} }}")
+            self._wrong(
+                where,
+                "budget_usd",
+                f"budget_usd={value!r} must name its period: budget_usd = {{ month = {value} }}",
+            )
             return {}
         budget = {}
         for period, dollars in value.items():
             if period not in PERIODS:
-                self._wrong(where, "budget_usd", f"budget_usd: the period {period!r} is not known; use {' or '.join(PERIODS)}")
-            elif isinstance(dollars, bool) or not isinstance(dollars, (int, Decimal)) or not _above_zero(dollars):
-                self._wrong(where, "budget_usd", f"budget_usd.{period}={dollars} must be a finite number of dollars above 0")
+                self._wrong(
+                    where,
+                    "budget_usd",
+                    f"budget_usd: the period {period!r} is not known; use {' or '.join(PERIODS)}",
+                )
+            elif (
+                isinstance(dollars, bool)
+                or not isinstance(dollars, (int, Decimal))
+                or not _above_zero(dollars)
+            ):
+                self._wrong(
+                    where,
+                    "budget_usd",
+                    f"budget_usd.{period}={dollars} must be a finite number of dollars above 0",
+                )
             else:
                 budget[period] = Decimal(dollars)
         return budget
 
-    def _words(self, table: Mapping[str, Any], key: str, where: str, *, slugs: bool = True) -> tuple[str, ...]:
+    def _words(
+        self, table: Mapping[str, Any], key: str, where: str, *, slugs: bool = True
+    ) -> tuple[str, ...]:
         value = table.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(one, str) and (is_slug(one) or not slugs) for one in value):
+        if not isinstance(value, list) or not all(
+            isinstance(one, str) and (is_slug(one) or not slugs) for one in value
+        ):
             self._wrong(where, key, f"{key} must be a list of {'slugs' if slugs else 'names'}, not {value!r}")
             return ()
         return tuple(value)
@@ -357,14 +399,20 @@ class _Check:
 
     def _line(self, where: str, key: str | None) -> int:
         """The line of a key in a table, of the table if the key is not in it, 0 if neither is found."""
-        header = re.compile(r"\s*\[\s*" + re.escape(self.prefix + where).replace(r"\.", r"\s*\.\s*[\"']?") + r"[\"']?\s*\]")
+        header = re.compile(
+            r"\s*\[\s*" + re.escape(self.prefix + where).replace(r"\.", r"\s*\.\s*[\"']?") + r"[\"']?\s*\]"
+        )
         inside = not where and not self.prefix
         at = 0
         for number, line in enumerate(self.lines, 1):
             if line.lstrip().startswith("["):
                 inside = header.match(line) is not None if where else False
                 at = number if inside else at
-            elif inside and key is not None and re.match(r"\s*[\"']?" + re.escape(key) + r"[\"']?\s*[.=]", line):
+            elif (
+                inside
+                and key is not None
+                and re.match(r"\s*[\"']?" + re.escape(key) + r"[\"']?\s*[.=]", line)
+            ):
                 return number
         return at
 

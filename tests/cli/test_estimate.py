@@ -41,7 +41,13 @@ def test_flags_are_enough(run):
     found = run(*SEED)
 
     assert found.exit_code == 0
-    for words in ("a month            $28,350.00", "$340,200.00", "10x the users  $283,500.00", "+$2,700.00", "price table"):
+    for words in (
+        "a month            $28,350.00",
+        "$340,200.00",
+        "10x the users  $283,500.00",
+        "+$2,700.00",
+        "price table",
+    ):
         assert words in found.output
 
 
@@ -50,7 +56,10 @@ def test_over_budget_is_status_1_and_says_by_how_much(run):
     found = run(*SEED, "--budget", 5000)
 
     assert found.exit_code == 1
-    assert "OVER BUDGET: $28,350.00 expected is $23,350.00 over the budget of $5,000.00 a month (--budget)" in found.output
+    assert (
+        "OVER BUDGET: $28,350.00 expected is $23,350.00 over the budget of $5,000.00 a month (--budget)"
+        in found.output
+    )
 
 
 def test_within_budget_is_status_0(run):
@@ -76,7 +85,13 @@ def test_json_is_exact_and_whole(run):
     assert found["per_call_usd"]["expected"] == "0.0315"
     assert found["compared"][0]["per_month_usd"]["expected"] == "9450"
     assert found["sensitivity"][3] == {"change": "+1,000 input tokens", "per_month_usd": "2700"}
-    assert found["budget"] == {"usd": "30000", "against": "expected", "source": "--budget", "over": False, "over_usd": "0"}
+    assert found["budget"] == {
+        "usd": "30000",
+        "against": "expected",
+        "source": "--budget",
+        "over": False,
+        "over_usd": "0",
+    }
     assert len(found["price_table_sha256"]) == 64
 
 

@@ -70,7 +70,10 @@ def test_problems_as_json(run, registry):
     found = run("check", path, "--json")
 
     assert found.exit_code == 1
-    assert [(one["path"], one["line"]) for one in json.loads(found.output)["problems"]] == [(str(path), 3), (str(path), 2)]
+    assert [(one["path"], one["line"]) for one in json.loads(found.output)["problems"]] == [
+        (str(path), 3),
+        (str(path), 2),
+    ]
 
 
 def test_no_file_is_status_2(run):
@@ -105,7 +108,11 @@ def test_the_list_as_json_is_exact(run, registry):
     first = json.loads(run("list", "--json").output)["features"][0]
 
     assert first["budget_usd"] == {"month": "4000.50"}
-    assert (first["name"], first["team"], first["on_budget"]) == ("document_summarisation", "documents", "refuse")
+    assert (first["name"], first["team"], first["on_budget"]) == (
+        "document_summarisation",
+        "documents",
+        "refuse",
+    )
 
 
 def test_a_wrong_file_cannot_be_listed_and_is_no_traceback(run, registry):

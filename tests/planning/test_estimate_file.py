@@ -46,7 +46,11 @@ def test_a_file_is_a_scenario(written):
     found = EstimateFile.load(written(GOOD))
     scenario = found.scenario()
 
-    assert (scenario.feature, scenario.team, found.compare) == ("document_summarisation", "documents", ("gpt-5-mini",))
+    assert (scenario.feature, scenario.team, found.compare) == (
+        "document_summarisation",
+        "documents",
+        ("gpt-5-mini",),
+    )
     assert scenario.daily_share == Range(Decimal("0.1"), Decimal("0.2"), Decimal("0.4"))
     assert scenario.input_tokens == Range(Decimal(4000), Decimal(8000), Decimal(20000))
     # 180,000 calls x (7,200 x 1.4e-6 + 800 x 0.14e-6 + 500 x 7e-6), the rates being 0.2 and 0.8 of $3/$1, 0.3/0.1 and 15/5
@@ -57,8 +61,14 @@ def test_a_file_is_a_scenario(written):
     ("text", "words"),
     [
         ("[feature\n", "is not TOML"),
-        (GOOD.replace("monthly_users", "monthly_user"), r"estimate.toml:8: \[traffic\] monthly_user is not known; did you mean 'monthly_users'"),
-        (GOOD.replace("[traffic]", "[trafic]"), r"estimate.toml:7: \[trafic\] is not known; did you mean 'traffic'"),
+        (
+            GOOD.replace("monthly_users", "monthly_user"),
+            r"estimate.toml:8: \[traffic\] monthly_user is not known; did you mean 'monthly_users'",
+        ),
+        (
+            GOOD.replace("[traffic]", "[trafic]"),
+            r"estimate.toml:7: \[trafic\] is not known; did you mean 'traffic'",
+        ),
         (GOOD.replace("10_000", '"many"'), "monthly_users='many' is not a number"),
         (GOOD.replace("output_tokens = 500\n", ""), r"needs \[shape\] output_tokens"),
         (GOOD.replace('["gpt-5-mini"]', '"gpt-5-mini"'), r"\[compare\] models must be a list"),

@@ -43,7 +43,11 @@ def test_the_smaller_model_of_the_article_costs_7560_dollars_a_month(summary):
     """900,000 x (8,000 x $0.0000008 + 500 x $0.000004) = 900,000 x $0.0084."""
     found = summary.estimate_ai_cost("claude-haiku-4-5", 8000, 500, 0.0000008, 0.000004)
 
-    assert (found["monthly_cost_usd"], found["annual_cost_usd"], found["cost_per_mau_per_month"]) == (7560.0, 90_720.0, 0.756)
+    assert (found["monthly_cost_usd"], found["annual_cost_usd"], found["cost_per_mau_per_month"]) == (
+        7560.0,
+        90_720.0,
+        0.756,
+    )
 
 
 def test_the_keys_come_in_the_order_of_the_article_and_are_plain_numbers(summary):

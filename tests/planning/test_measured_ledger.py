@@ -66,7 +66,9 @@ def test_only_whole_days_count_and_silent_days_between_them_do(ledger):
 def test_shares_models_and_users_are_measured(ledger):
     """Of 4,000 input tokens 2,000 were read from a cache and 1,000 written; one call in four came from a batch."""
     where = ledger(
-        line(22, tokens={"input": 1000, "cache_read": 2000, "cache_write_5m": 1000, "output": 400}, user="u_1"),
+        line(
+            22, tokens={"input": 1000, "cache_read": 2000, "cache_write_5m": 1000, "output": 400}, user="u_1"
+        ),
         line(22, 0, 0, user="u_2", model="claude-haiku-4-5"),
         line(22, 0, 0, user="u_1", operation="messages.batch"),
         line(22, 0, 0),
@@ -74,7 +76,11 @@ def test_shares_models_and_users_are_measured(ledger):
 
     found = from_ledger(where, "document_summarisation", now=NOW)
 
-    assert (found.cached_share, found.cache_write_share, found.batch_share) == (Decimal("0.5"), Decimal("0.25"), Decimal("0.25"))
+    assert (found.cached_share, found.cache_write_share, found.batch_share) == (
+        Decimal("0.5"),
+        Decimal("0.25"),
+        Decimal("0.25"),
+    )
     assert found.models == {"claude-sonnet-4-5": Decimal("0.75"), "claude-haiku-4-5": Decimal("0.25")}
     assert found.users == 2
 

@@ -55,7 +55,10 @@ def test_every_unit_of_time_and_of_people():
         ({"batch_share": 1}, 14_175),  # half of 28,350
         ({"batch_share": 0.5}, 21_262.5),  # the mean of whole and half
         ({"retry_rate": 0.05}, 29_767.5),  # 28,350 x 1.05
-        ({"models": {"claude-sonnet-4-5": 0.2, "claude-haiku-4-5": 0.8}}, 13_230),  # 0.2 x 28,350 + 0.8 x 9,450
+        (
+            {"models": {"claude-sonnet-4-5": 0.2, "claude-haiku-4-5": 0.8}},
+            13_230,
+        ),  # 0.2 x 28,350 + 0.8 x 9,450
         ({"days": 31}, 29_295),  # 31 x 945
         ({"monthly_users": None, "requests_per_user_per_day": None, "requests_per_day": 1000}, 945),
     ],
@@ -75,7 +78,9 @@ def test_a_year_grows_month_by_month():
 
 def test_a_range_goes_through_to_the_result():
     """4,000, 8,000 and 20,000 tokens in: 900,000 x $0.0195, $0.0315, $0.0675."""
-    assert month(input_tokens=(4000, 8000, 20_000)) == Range(Decimal(17_550), Decimal(28_350), Decimal(60_750))
+    assert month(input_tokens=(4000, 8000, 20_000)) == Range(
+        Decimal(17_550), Decimal(28_350), Decimal(60_750)
+    )
 
 
 def test_the_cheap_end_of_a_share_that_saves_is_its_high_end():
@@ -105,7 +110,9 @@ def test_what_was_not_said_is_said():
     """An assumption that nobody made is printed with the estimate; one that was made is not."""
     silent, told = scenario(), scenario(daily_share=0.2, cached_share=0, retry_rate=0, growth_per_month=0)
 
-    assert "every monthly user comes every day (say daily_share)" in silent.estimate(bundled(), AT).assumptions
+    assert (
+        "every monthly user comes every day (say daily_share)" in silent.estimate(bundled(), AT).assumptions
+    )
     assert told.estimate(bundled(), AT).assumptions == ()
 
 
@@ -149,7 +156,11 @@ def test_an_estimate_names_its_table():
     """Which prices an estimate was made with can be told later."""
     found = scenario().estimate(bundled(), AT)
 
-    assert (found.price_table, found.price_table_sha256, found.at) == (bundled().version, bundled().sha256, AT)
+    assert (found.price_table, found.price_table_sha256, found.at) == (
+        bundled().version,
+        bundled().sha256,
+        AT,
+    )
 
 
 def test_the_context_of_the_application_does_not_round_it():
@@ -194,7 +205,9 @@ def test_a_kind_of_token_without_a_price_is_not_left_out_of_the_sum():
 
 amounts = st.integers(0, 200_000)
 parts = st.integers(0, 50).map(lambda number: Decimal(number) / 100)
-models = st.sampled_from(["claude-sonnet-4-5", "claude-haiku-5-5", "gpt-5", "gpt-6-sol", "bedrock/claude-sonnet-4-5"])
+models = st.sampled_from(
+    ["claude-sonnet-4-5", "claude-haiku-5-5", "gpt-5", "gpt-6-sol", "bedrock/claude-sonnet-4-5"]
+)
 
 
 @given(models, amounts, amounts, st.integers(0, 10_000), parts, parts)
@@ -202,7 +215,9 @@ def test_more_is_never_cheaper(model, tokens_in, tokens_out, more, cached, batch
     """More tokens, calls or retries never lower a month; a cached or batched share never raises it above list."""
     base = scenario(models=model, input_tokens=tokens_in, output_tokens=tokens_out)
     plain = base.estimate(bundled(), AT).per_month_usd.expected
-    saved = replace(base, cached_share=cached, batch_share=batched).estimate(bundled(), AT).per_month_usd.expected
+    saved = (
+        replace(base, cached_share=cached, batch_share=batched).estimate(bundled(), AT).per_month_usd.expected
+    )
     longer = replace(base, input_tokens=tokens_in + more).estimate(bundled(), AT).per_month_usd.expected
     chattier = replace(base, output_tokens=tokens_out + more).estimate(bundled(), AT).per_month_usd.expected
 

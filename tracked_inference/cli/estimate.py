@@ -33,7 +33,11 @@ class _Quantity(click.ParamType):
             return value
         parts = value.split(":")
         if len(parts) not in (1, _PARTS) or "," in value:
-            self.fail(f"{value!r} must be a number like 8000 or 8_000, or low:expected:high like 4000:8000:20000", param, ctx)
+            self.fail(
+                f"{value!r} must be a number like 8000 or 8_000, or low:expected:high like 4000:8000:20000",
+                param,
+                ctx,
+            )
         try:
             numbers = [Decimal(part) for part in parts]
         except InvalidOperation:
@@ -50,34 +54,54 @@ def _number(option: str, name: str, text: str) -> Any:
 
 @click.command(name="estimate")
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--feature", metavar="NAME", help="The feature; a declared one brings its team, estimate file and budget.")
+@click.option(
+    "--feature", metavar="NAME", help="The feature; a declared one brings its team, estimate file and budget."
+)
 @click.option("--model", metavar="NAME", help="The model that answers.")
-@click.option("--mix", multiple=True, metavar="MODEL=SHARE", help="Instead of --model: a share of the calls. Repeat.")
-@click.option("--compare", "compared", multiple=True, metavar="MODEL", help="Another model to compare with. Repeat.")
+@click.option(
+    "--mix", multiple=True, metavar="MODEL=SHARE", help="Instead of --model: a share of the calls. Repeat."
+)
+@click.option(
+    "--compare", "compared", multiple=True, metavar="MODEL", help="Another model to compare with. Repeat."
+)
 @_number("--users", "monthly_users", "Monthly users.")
 @_number("--daily-share", "daily_share", "The part of them that comes on a day, 0 to 1.")
 @_number("--requests", "requests_per_user_per_day", "Requests of such a user on such a day.")
-@_number("--requests-per-day", "requests_per_day", "All requests of a day, instead of users and their habits.")
+@_number(
+    "--requests-per-day", "requests_per_day", "All requests of a day, instead of users and their habits."
+)
 @_number("--growth", "growth_per_month", "Growth from month to month: 0.1 is ten per cent.")
 @_number("--input-tokens", "input_tokens", "Tokens into a call, cached ones included.")
 @_number("--output-tokens", "output_tokens", "Tokens out of a call, reasoning included.")
 @_number("--cached-share", "cached_share", "The part of the input read from a cache, 0 to 1.")
 @_number("--cache-write-share", "cache_write_share", "The part of the input written to a cache, 0 to 1.")
-@click.option("--cache-lifetime", type=click.Choice(["5m", "30m", "1h", "12h"]), help="The cache that is written to.")
+@click.option(
+    "--cache-lifetime", type=click.Choice(["5m", "30m", "1h", "12h"]), help="The cache that is written to."
+)
 @_number("--batch-share", "batch_share", "The part of the calls in batches, 0 to 1.")
 @_number("--retry-rate", "retry_rate", "Calls made and paid again for each request: 0.05 is one in twenty.")
-@click.option("--from-ledger", metavar="PATH", help="Take tokens and traffic from a ledger: directory, file or pattern.")
+@click.option(
+    "--from-ledger", metavar="PATH", help="Take tokens and traffic from a ledger: directory, file or pattern."
+)
 @click.option("--from-prometheus", metavar="URL", help="Take tokens and traffic from Prometheus.")
 @click.option("--measured-days", type=click.IntRange(1, 365), default=30, show_default=True,
               help="How many whole UTC days of measurements to take.")  # fmt: skip
-@click.option("--budget", type=_QUANTITY, metavar="USD", help="Dollars a month; exit 1 when the estimate is over.")
+@click.option(
+    "--budget", type=_QUANTITY, metavar="USD", help="Dollars a month; exit 1 when the estimate is over."
+)
 @click.option("--budget-against", type=click.Choice(["low", "expected", "high"]), default="expected", show_default=True,
               help="Which end of the estimate is held against the budget.")  # fmt: skip
 @click.option("--scale", "scales", multiple=True, type=_QUANTITY, metavar="FACTOR", default=(Decimal(10),),
               help="What if there were so many times the users? Repeat.  [default: 10]")  # fmt: skip
-@click.option("--format", "output", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "output", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True
+)
 @click.option("--json", "as_json_", is_flag=True, help="The same as --format json.")
-@click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="The registry file, if not found by itself.")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The registry file, if not found by itself.",
+)
 def command(
     file: Path | None,
     feature: str | None,
@@ -173,7 +197,9 @@ def _one_kind_of_traffic(given: dict[str, Any], flags: dict[str, Any]) -> None:
 
 def _models(model: str | None, mix: tuple[str, ...]) -> Any:
     if model is not None and mix:
-        raise ConfigurationError("--model names the one model and --mix the shares of several; give one of them")
+        raise ConfigurationError(
+            "--model names the one model and --mix the shares of several; give one of them"
+        )
     if model is not None:
         return model
     shares = {}
@@ -188,14 +214,20 @@ def _models(model: str | None, mix: tuple[str, ...]) -> Any:
     return shares
 
 
-def _measured(given: dict[str, Any], ledger: str | None, prometheus: str | None, days: int) -> Measured | None:
+def _measured(
+    given: dict[str, Any], ledger: str | None, prometheus: str | None, days: int
+) -> Measured | None:
     if ledger is None and prometheus is None:
         return None
     if ledger is not None and prometheus is not None:
-        raise ConfigurationError("--from-ledger and --from-prometheus both say what was measured; give one of them")
+        raise ConfigurationError(
+            "--from-ledger and --from-prometheus both say what was measured; give one of them"
+        )
     feature = given.get("feature")
     if not feature:
-        raise ConfigurationError("say which feature was measured: --feature NAME, or [feature] name in the file")
+        raise ConfigurationError(
+            "say which feature was measured: --feature NAME, or [feature] name in the file"
+        )
     if ledger is not None:
         from tracked_inference.planning.measured_ledger import from_ledger
 

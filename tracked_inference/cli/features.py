@@ -41,7 +41,11 @@ def check(path: Path | None, *, as_json: bool) -> None:
     registry, problems = read(found)
     if as_json:
         rows = [{"path": one.path, "line": one.line, "problem": one.what} for one in problems]
-        click.echo(json.dumps({"path": str(found), "features": len(registry.features) if registry else 0, "problems": rows}))
+        click.echo(
+            json.dumps(
+                {"path": str(found), "features": len(registry.features) if registry else 0, "problems": rows}
+            )
+        )
     elif registry is not None:
         click.echo(f"{found}: {len(registry.features)} features, no problems")
     else:
@@ -60,12 +64,16 @@ def list_features(path: Path | None, *, as_json: bool) -> None:
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from error
     if as_json:
-        click.echo(json.dumps({"path": registry.path, "features": [_row(one) for one in registry.features.values()]}))
+        click.echo(
+            json.dumps({"path": registry.path, "features": [_row(one) for one in registry.features.values()]})
+        )
         return
     table = Table("feature", "team", "service", "environment", "budget", "when spent", "models", box=None)
     for one in sorted(registry.features.values(), key=lambda feature: (feature.team, feature.name)):
         budget = ", ".join(f"${dollars:,} a {period}" for period, dollars in one.budget_usd.items()) or "none"
-        table.add_row(one.name, one.team, one.service, one.environment, budget, one.on_budget, ", ".join(one.models))
+        table.add_row(
+            one.name, one.team, one.service, one.environment, budget, one.on_budget, ", ".join(one.models)
+        )
     console = Console()
     (console if console.is_terminal else Console(width=160)).print(table)  # a pipe has no width to fit in
 

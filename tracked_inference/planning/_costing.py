@@ -70,7 +70,9 @@ def seller_of_model(prices: PriceTable, name: str, at: datetime) -> tuple[str, s
         if near
         else "name it as the metrics do, 'bedrock/claude-sonnet-5-5' for instance, or add its price: docs/howto/prices.md"
     )
-    raise UnpricedModelError(f"no price for model {name!r} on {at:%Y-%m-%d} in price table {prices.version}; {hint}")
+    raise UnpricedModelError(
+        f"no price for model {name!r} on {at:%Y-%m-%d} in price table {prices.version}; {hint}"
+    )
 
 
 class Costing:
@@ -146,7 +148,9 @@ class Costing:
     def _write_unit(self, model: str, lifetime: str | None) -> str:
         if lifetime is not None:
             if lifetime not in _LIFETIMES:
-                raise ConfigurationError(f"cache_lifetime={lifetime!r} is not known; use {', '.join(_LIFETIMES)}")
+                raise ConfigurationError(
+                    f"cache_lifetime={lifetime!r} is not known; use {', '.join(_LIFETIMES)}"
+                )
             return f"cache_write_{lifetime}"
         sold = self.prices.rates(*self._seller(model), self.at)
         writes = [unit for unit in TOKEN_UNITS if unit.startswith("cache_write_")]

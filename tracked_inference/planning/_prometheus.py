@@ -110,7 +110,9 @@ class Prometheus:
         try:
             document = json.loads(answer)
             if document["status"] != "success" or document["data"]["resultType"] != "vector":
-                raise PrometheusError("bad_answer", f"{self.name} answered {str(document.get('error'))[:200]!r}")
+                raise PrometheusError(
+                    "bad_answer", f"{self.name} answered {str(document.get('error'))[:200]!r}"
+                )
             samples = []
             for one in document["data"]["result"]:
                 value = Decimal(one["value"][1])
@@ -140,16 +142,24 @@ class Prometheus:
         except urllib.error.HTTPError as error:
             with error:
                 said = error.read(500).decode("utf-8", "replace")
-            raise PrometheusError("refused", f"{self.name} answered HTTP {error.code}: {said[:200]!r}") from None
+            raise PrometheusError(
+                "refused", f"{self.name} answered HTTP {error.code}: {said[:200]!r}"
+            ) from None
         except TimeoutError:
-            raise PrometheusError("timeout", f"{self.name} did not answer in {self.timeout_seconds:g} s") from None
+            raise PrometheusError(
+                "timeout", f"{self.name} did not answer in {self.timeout_seconds:g} s"
+            ) from None
         except OSError as error:  # URLError is one
             cause = getattr(error, "reason", error)
             if isinstance(cause, TimeoutError):
-                raise PrometheusError("timeout", f"{self.name} did not answer in {self.timeout_seconds:g} s") from None
+                raise PrometheusError(
+                    "timeout", f"{self.name} did not answer in {self.timeout_seconds:g} s"
+                ) from None
             raise PrometheusError("unreachable", f"{self.name} cannot be reached ({cause})") from None
         except (ValueError, EOFError) as error:  # http.client on what is no HTTP
-            raise PrometheusError("bad_answer", f"{self.name} does not speak HTTP ({type(error).__name__})") from None
+            raise PrometheusError(
+                "bad_answer", f"{self.name} does not speak HTTP ({type(error).__name__})"
+            ) from None
 
 
 def _read(response: Any, deadline: float, name: str) -> bytes:
@@ -172,5 +182,7 @@ def _headers_of_environment() -> Mapping[str, str]:
         if found and name.strip():
             headers[name.strip()] = value.strip()
         elif pair.strip():
-            raise ConfigurationError(f"{HEADERS_VARIABLE} must be like 'Authorization=Bearer …,X-Scope-OrgID=team'")
+            raise ConfigurationError(
+                f"{HEADERS_VARIABLE} must be like 'Authorization=Bearer …,X-Scope-OrgID=team'"
+            )
     return headers

@@ -67,7 +67,9 @@ class FeatureCostEstimate:
         """
         with localcontext(_EXACT):
             users = exact("monthly_active_users", self.monthly_active_users)
-            requests = users * exact("requests_per_user_per_day", self.requests_per_user_per_day) * DAYS_PER_MONTH
+            requests = (
+                users * exact("requests_per_user_per_day", self.requests_per_user_per_day) * DAYS_PER_MONTH
+            )
             tokens_in = exact("avg_input_tokens", avg_input_tokens)
             tokens_out = exact("avg_output_tokens", avg_output_tokens)
             request = _request_usd(model, tokens_in, tokens_out, input_cost_per_token, output_cost_per_token)
@@ -88,7 +90,9 @@ def _request_usd(
 ) -> Decimal:
     """By the given rates; where neither is given by the price engine, which knows of long contexts."""
     if rate_in is not None and rate_out is not None:
-        return tokens_in * exact("input_cost_per_token", rate_in) + tokens_out * exact("output_cost_per_token", rate_out)
+        return tokens_in * exact("input_cost_per_token", rate_in) + tokens_out * exact(
+            "output_cost_per_token", rate_out
+        )
     prices, at = PriceTable.default(), datetime.now(UTC)
     if rate_in is None and rate_out is None:
         return Costing(prices, at).call_usd(model, Shape(tokens_in, tokens_out))

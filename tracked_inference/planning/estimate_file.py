@@ -97,24 +97,34 @@ class EstimateFile:
             text = Path(path).read_text(encoding="utf-8")
             document = tomllib.loads(text, parse_float=Decimal)
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{path}: the estimate cannot be read ({type(error).__name__})") from error
+            raise ConfigurationError(
+                f"{path}: the estimate cannot be read ({type(error).__name__})"
+            ) from error
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(f"{path}: is not TOML: {error}") from error
         given: dict[str, Any] = {}
         for table, values in document.items():
             keys = _TABLES.get(table)
             if keys is None or not isinstance(values, dict):
-                raise ConfigurationError(f"{_where(path, text, table)}: {_unknown(f'[{table}]', table, _TABLES)}")
+                raise ConfigurationError(
+                    f"{_where(path, text, table)}: {_unknown(f'[{table}]', table, _TABLES)}"
+                )
             for key, value in values.items():
                 if key not in keys:
-                    raise ConfigurationError(f"{_where(path, text, key)}: {_unknown(f'[{table}] {key}', key, keys)}")
+                    raise ConfigurationError(
+                        f"{_where(path, text, key)}: {_unknown(f'[{table}] {key}', key, keys)}"
+                    )
                 name = keys[key]
                 if name in _TEXTS and not isinstance(value, str):
-                    raise ConfigurationError(f"{_where(path, text, key)}: [{table}] {key} must be text, not {value!r}")
+                    raise ConfigurationError(
+                        f"{_where(path, text, key)}: [{table}] {key} must be text, not {value!r}"
+                    )
                 given[name] = value
         compare = given.pop("compare", [])
         if not isinstance(compare, list) or not all(isinstance(model, str) for model in compare):
-            raise ConfigurationError(f"{_where(path, text, 'compare')}: [compare] models must be a list of names")
+            raise ConfigurationError(
+                f"{_where(path, text, 'compare')}: [compare] models must be a list of names"
+            )
         if not isinstance(given.get("models", ""), (str, dict)):
             raise ConfigurationError(
                 f'{_where(path, text, "models")}: [shape] models must be a name, or shares: {{ "claude-sonnet-5-5" = 0.8, … }}'
@@ -149,7 +159,9 @@ def scenario_of(given: Mapping[str, Any], source: str) -> Scenario:
 
 def _unknown(what: str, word: str, known: Mapping[str, Any]) -> str:
     near = difflib.get_close_matches(word, known, n=1)
-    return f"{what} is not known; " + (f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}")
+    return f"{what} is not known; " + (
+        f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+    )
 
 
 def _where(path: object, text: str, word: str) -> str:

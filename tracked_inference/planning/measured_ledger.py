@@ -63,7 +63,9 @@ def _lines(where: str) -> Iterator[str]:
     elif not path.is_file():
         files = sorted(Path(name) for name in glob.glob(where, recursive=True))  # noqa: PTH207  # it may be absolute
     if not files:
-        raise ConfigurationError(f"{where}: there is no ledger; give its directory, a file of it, or a pattern")
+        raise ConfigurationError(
+            f"{where}: there is no ledger; give its directory, a file of it, or a pattern"
+        )
     for file in files:
         try:
             with file.open(encoding="utf-8", errors="replace") as lines:
@@ -92,7 +94,9 @@ class _Tally:
                 return
             day = datetime.fromisoformat(record["started_at"]).astimezone(UTC).date()
             cost = record["cost"]
-            if not first <= day <= last or (cost["status"] == "free" and not _AT_ZERO.intersection(cost["reasons"])):
+            if not first <= day <= last or (
+                cost["status"] == "free" and not _AT_ZERO.intersection(cost["reasons"])
+            ):
                 return  # on another day, or the vendor did not bill it
             tokens, usage = record["tokens"], record["usage"] or {}
             model, user, operation = record["model"], record["user"], record["operation"]
@@ -106,7 +110,9 @@ class _Tally:
             self.users.add(user)
         if usage.get("batch") or operation.endswith(".batch"):
             self.batched += 1
-        if tokens is not None:  # without it the call was paid and not measured: it counts, its tokens are not known
+        if (
+            tokens is not None
+        ):  # without it the call was paid and not measured: it counts, its tokens are not known
             self._add_tokens(tokens)
 
     def _add_tokens(self, tokens: dict[str, int]) -> None:
@@ -125,7 +131,8 @@ class _Tally:
         traffic = Counter(self.by_day.get(day, 0) for day in days_between(first, last))
         return Measured(
             feature=feature,
-            source=f"the ledger {where}" + (f" ({self.broken} lines could not be read)" if self.broken else ""),
+            source=f"the ledger {where}"
+            + (f" ({self.broken} lines could not be read)" if self.broken else ""),
             first_day=first,
             last_day=last,
             calls=self.calls,

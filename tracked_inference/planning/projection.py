@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracked_inference.planning._costing import Costing, Shape
 from tracked_inference.planning.ranges import Range
@@ -111,7 +111,9 @@ class Estimate:
                 Sensitivity(change, _expected_month(other, self._prices, self.at) - base)
                 for change, other in _changes(_pinned(self.scenario))
             ]
-        return tuple(sorted((one for one in found if one.per_month_usd), key=lambda one: -abs(one.per_month_usd)))
+        return tuple(
+            sorted((one for one in found if one.per_month_usd), key=lambda one: -abs(one.per_month_usd))
+        )
 
 
 def project(scenario: Scenario, prices: PriceTable | None = None, at: datetime | None = None) -> Estimate:
@@ -238,13 +240,13 @@ def _year_in_months(growth: Decimal) -> Decimal:
 
 def _pinned(scenario: Scenario) -> Scenario:
     """The scenario with everything as expected."""
-    pinned = {
+    pinned: dict[str, Any] = {
         name: Range(value.expected, value.expected, value.expected)
         for name in scenario.__dataclass_fields__
         if isinstance(value := getattr(scenario, name), Range)
     }
-    models = {model: share.expected for model, share in scenario.models.items()}
-    return replace(scenario, **pinned, models=models)
+    pinned["models"] = {model: share.expected for model, share in scenario.models.items()}
+    return replace(scenario, **pinned)
 
 
 def _expected_month(scenario: Scenario, prices: PriceTable, at: datetime) -> Decimal:
@@ -258,7 +260,8 @@ def _changes(scenario: Scenario) -> Iterable[tuple[str, Scenario]]:
     """One change at a time, of those that are possible from here."""
 
     def more(name: str, by: Decimal | int) -> Scenario:
-        return replace(scenario, **{name: scenario.at_least_zero(name).expected + by})
+        changed: dict[str, Any] = {name: scenario.at_least_zero(name).expected + by}
+        return replace(scenario, **changed)
 
     yield "+1,000 input tokens", more("input_tokens", 1000)
     yield "+100 output tokens", more("output_tokens", 100)
@@ -267,11 +270,14 @@ def _changes(scenario: Scenario) -> Iterable[tuple[str, Scenario]]:
         yield "+1,000 monthly users", more("monthly_users", 1000)
         daily = Decimal(1) if scenario.daily_share is None else scenario.daily_share.expected
         if daily >= _STEP:
-            fewer = replace(scenario, daily_share=daily - _STEP)
-            yield "10 points fewer of the monthly users on a day", fewer
+            fewer: dict[str, Any] = {"daily_share": daily - _STEP}
+            yield "10 points fewer of the monthly users on a day", replace(scenario, **fewer)
     else:
         yield "+1,000 requests per day", more("requests_per_day", 1000)
-    cached, written = scenario.at_least_zero("cached_share").expected, scenario.at_least_zero("cache_write_share").expected
+    cached, written = (
+        scenario.at_least_zero("cached_share").expected,
+        scenario.at_least_zero("cache_write_share").expected,
+    )
     if cached + written + _STEP <= 1:
         yield "10 points more of the input read from a cache", more("cached_share", _STEP)
     if scenario.at_least_zero("batch_share").expected + _STEP <= 1:

@@ -68,7 +68,9 @@ class Range:
         parts: Any = value
         if isinstance(value, dict):
             if set(value) != set(_NAMES):
-                raise ConfigurationError(f"{name} has the keys {', '.join(map(str, value))}; it needs low, expected and high")
+                raise ConfigurationError(
+                    f"{name} has the keys {', '.join(map(str, value))}; it needs low, expected and high"
+                )
             parts = [value[key] for key in _NAMES]
         if not isinstance(parts, (list, tuple)):
             number = exact(name, value)

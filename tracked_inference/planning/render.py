@@ -107,7 +107,9 @@ def _tables(sheet: Sheet) -> list[tuple[str, list[list[str]]]]:
         parts = [[p.model, f"{p.share:.1%}", usd(p.per_call_usd), usd(p.per_month_usd)] for p in one.models]
         tables.append(("Models", [["model", "of the calls", "a call", "a month"], *parts]))
     if sheet.compared:
-        tables.append(("On other models", [["model", "a call", "a month", "against this"], *_comparison(sheet)]))
+        tables.append(
+            ("On other models", [["model", "a call", "a month", "against this"], *_comparison(sheet)])
+        )
     changes = [[item.change, _signed(item.per_month_usd)] for item in one.sensitivity()]
     if changes:
         tables.append(("What moves it", [["change", "a month"], *changes]))

@@ -133,7 +133,9 @@ class Scenario:
         for name in _SHARES:
             share: Range | None = getattr(self, name)
             if share is not None and share.high > 1:
-                raise ConfigurationError(f"{name} is a part of a whole and cannot be above 1; 20 per cent is 0.2")
+                raise ConfigurationError(
+                    f"{name} is a part of a whole and cannot be above 1; 20 per cent is 0.2"
+                )
         cached, written = self.at_least_zero("cached_share"), self.at_least_zero("cache_write_share")
         if cached.high + written.high > 1:
             raise ConfigurationError(
@@ -147,11 +149,15 @@ class Scenario:
             said = ", ".join(f"{model} {share.expected}" for model, share in self.models.items())
             raise ConfigurationError(f"the expected shares of the models must add up to 1: {said}")
         if (self.requests_per_day is None) == (self.requests_per_user_per_day is None):
-            raise ConfigurationError("say the traffic once: requests_per_user_per_day with monthly_users, or requests_per_day")
+            raise ConfigurationError(
+                "say the traffic once: requests_per_user_per_day with monthly_users, or requests_per_day"
+            )
         if self.requests_per_user_per_day is not None and self.monthly_users is None:
             raise ConfigurationError("requests_per_user_per_day needs monthly_users")
         if self.requests_per_day is not None and self.daily_share is not None:
-            raise ConfigurationError("daily_share says how many users come; requests_per_day needs no users: leave one out")
+            raise ConfigurationError(
+                "daily_share says how many users come; requests_per_day needs no users: leave one out"
+            )
         if not self.days:
             raise ConfigurationError("days=0 is no month")
 
@@ -174,7 +180,9 @@ class Scenario:
     def unsaid(self) -> tuple[str, ...]:
         """What the estimate assumes because nobody said otherwise."""
         moot = {"daily_share"} if self.requests_per_day is not None else set()
-        return tuple(text for name, text in _UNSAID.items() if getattr(self, name) is None and name not in moot)
+        return tuple(
+            text for name, text in _UNSAID.items() if getattr(self, name) is None and name not in moot
+        )
 
     def times(self, factor: Number) -> Scenario:
         """
