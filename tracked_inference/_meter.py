@@ -119,7 +119,7 @@ class Meter:
             for feature in self.declared.features.values() if self.declared is not None else ():
                 self.guarded("metrics", show, feature)
         for show in _hooks(self.sinks, "show_table"):
-            self.guarded("metrics", show, self.prices.version, self.prices.sha256, self.prices.published_at)
+            self.guarded("metrics", show, self.prices.version, self.prices.sha256, self.prices.recorded_at)
 
     def _require_price(self, provider: str, model: str, at: datetime) -> None:
         if self.strict and not self.prices.knows(provider, model, at):
@@ -163,10 +163,8 @@ class Meter:
         call.tags = who.tags
         call.provider, call.region = self.seller(client)
         trace = sys.modules.get("opentelemetry.trace")
-        if trace is not None:
-            context = trace.get_current_span().get_span_context()
-            if context.trace_flags.sampled:
-                call.trace_id = format(context.trace_id, "032x")
+        if trace is not None:  # the application traces
+            self.guarded("begin", _note_trace, trace, call)
         if stream:
             call.reader = self.vendor.reader(operation.name)
         if operation.kind == CALL:
@@ -182,7 +180,7 @@ class Meter:
             return known[1], known[2]
         host = str(base_url)
         named = self.prices.provider_for(host)
-        region = _openai_region(host)
+        region = self.prices.region_for(host)
         provider = self.provider or self.vendor.seller_of(type(client)) or named or _host(host)
         self._seller = (base_url, provider, region)
         return provider, region
@@ -539,6 +537,12 @@ def _hooks(sinks: tuple[Sink, ...], name: str) -> tuple[Callable[..., None], ...
     return tuple(getattr(sink, name) for sink in sinks if hasattr(sink, name))
 
 
+def _note_trace(trace: Any, call: Call) -> None:
+    context = trace.get_current_span().get_span_context()
+    if context.trace_flags.sampled:
+        call.trace_id = format(context.trace_id, "032x")
+
+
 _kinds: dict[type, str] = {}
 _KINDS = {
     "Stream": "stream",
@@ -583,9 +587,3 @@ def _lost(error: BaseException) -> str:
 
 def _host(base_url: str) -> str:
     return base_url.partition("://")[2].partition("/")[0] or "unknown"
-
-
-def _openai_region(base_url: str) -> str | None:
-    """`us` or `eu` on OpenAI's regional hosts, which cost more; pricing-rules 19."""
-    host = _host(base_url)
-    return host.partition(".")[0] if host in ("us.api.openai.com", "eu.api.openai.com") else None

@@ -115,8 +115,10 @@ class _Copy:
             return
         if error is not None:
             call.meter.guarded("record", call.failed, error)
-        else:
+        elif call.reader is not None:
             call.meter.guarded("record", call.stream_ended if whole else call.stream_left)
+        else:
+            call.meter.guarded("record", call.finish, "ok" if whole else "abandoned", None, reason="no_usage")
 
     def _look(self, whole: bool) -> None:
         call = self.call

@@ -131,12 +131,12 @@ class Collectors:
                     child.set_function(hour.total)
         return hour
 
-    def show_table(self, version: str, sha256: str, published_at: datetime) -> None:
+    def show_table(self, version: str, sha256: str, recorded_at: datetime) -> None:
         """Show which price table is in use, and its age."""
         with self._lock:
             self.table_info.labels(version, sha256).set(1)
             age = self.table_age.labels(version, sha256)
-            born = published_at.timestamp()
+            born = recorded_at.timestamp()
             self._tables[version, sha256] = born
             if self._shared:
                 age.set(max(time.time() - born, 0.0))

@@ -104,9 +104,9 @@ class MetricsSink:
         for period, dollars in feature.budget_usd.items():
             self._all.budget.labels(feature.name, feature.team, period).set(float(dollars))
 
-    def show_table(self, version: str, sha256: str, published_at: datetime) -> None:
+    def show_table(self, version: str, sha256: str, recorded_at: datetime) -> None:
         """Show which price table is in use, and its age."""
-        self._all.show_table(version, sha256, published_at)
+        self._all.show_table(version, sha256, recorded_at)
 
     def call_started(self, call: Any) -> None:
         """A call is in flight."""
