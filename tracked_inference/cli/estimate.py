@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from tracked_inference.errors import ConfigurationError, TrackedInferenceError
 from tracked_inference.planning.estimate_file import EstimateFile, scenario_of
 from tracked_inference.planning.projection import compare, project
-from tracked_inference.planning.render import Budget, Sheet, as_json, as_markdown, as_text
+from tracked_inference.planning.render import Ceiling, Sheet, as_json, as_markdown, as_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tracked_inference.planning.measured import Measured
     from tracked_inference.registry import Feature
 
@@ -23,7 +25,7 @@ OVER_BUDGET = 1
 _PARTS = 3
 
 
-class _Quantity(click.ParamType):
+class _Quantity(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
     """A number, or `low:expected:high`."""
 
     name = "number"
@@ -46,9 +48,10 @@ class _Quantity(click.ParamType):
 
 
 _QUANTITY = _Quantity()
+_F = TypeVar("_F", bound="Callable[..., Any]")
 
 
-def _number(option: str, name: str, text: str) -> Any:
+def _number(option: str, name: str, text: str) -> Callable[[_F], _F]:
     return click.option(option, name, type=_QUANTITY, metavar="N|LOW:EXPECTED:HIGH", help=text)
 
 
@@ -103,6 +106,7 @@ def _number(option: str, name: str, text: str) -> Any:
     help="The registry file, if not found by itself.",
 )
 def command(
+    *,
     file: Path | None,
     feature: str | None,
     model: str | None,
@@ -116,11 +120,10 @@ def command(
     scales: tuple[Any, ...],
     output: str,
     config: Path | None,
-    *,
     as_json_: bool,
     **numbers: Any,
 ) -> None:
-    """
+    r"""
     Estimate what a feature costs a month, from flags or from a TOML FILE kept beside it; flags win.
 
     A number that is not known is given as low:expected:high.
@@ -237,11 +240,11 @@ def _measured(
     return from_prometheus(str(prometheus), feature, days=days)
 
 
-def _budget(said: Any, against: str, declared: Feature | None) -> Budget | None:
+def _budget(said: Any, against: str, declared: Feature | None) -> Ceiling | None:
     if said is not None:
-        return Budget(_single(said), against)
+        return Ceiling(_single(said), against)
     if declared is not None and "month" in declared.budget_usd:
-        return Budget(declared.budget_usd["month"], against, "the registry file")
+        return Ceiling(declared.budget_usd["month"], against, "the registry file")
     return None
 
 

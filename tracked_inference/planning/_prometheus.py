@@ -54,10 +54,23 @@ class Sample:
     value: Decimal
 
 
+def _headers_of_environment() -> Mapping[str, str]:
+    headers = {}
+    for pair in os.environ.get(HEADERS_VARIABLE, "").split(","):
+        name, found, value = pair.partition("=")
+        if found and name.strip():
+            headers[name.strip()] = value.strip()
+        elif pair.strip():
+            raise ConfigurationError(
+                f"{HEADERS_VARIABLE} must be like 'Authorization=Bearer …,X-Scope-OrgID=team'"
+            )
+    return headers
+
+
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Following one would send the headers, which may hold a key, to whoever is named there."""
 
-    def redirect_request(self, *_: Any) -> None:
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:  # noqa: ARG002, PLR0917  # its own
         return None
 
 
@@ -79,7 +92,7 @@ class Prometheus:
 
     url: str = field(repr=False)
     timeout_seconds: float = 10.0
-    headers: Mapping[str, str] = field(default_factory=lambda: _headers_of_environment(), repr=False)
+    headers: Mapping[str, str] = field(default_factory=_headers_of_environment, repr=False)
 
     def __post_init__(self) -> None:
         try:
@@ -173,16 +186,3 @@ def _read(response: Any, deadline: float, name: str) -> bytes:
         if time.monotonic() > deadline:
             raise TimeoutError
     return b"".join(chunks)
-
-
-def _headers_of_environment() -> Mapping[str, str]:
-    headers = {}
-    for pair in os.environ.get(HEADERS_VARIABLE, "").split(","):
-        name, found, value = pair.partition("=")
-        if found and name.strip():
-            headers[name.strip()] = value.strip()
-        elif pair.strip():
-            raise ConfigurationError(
-                f"{HEADERS_VARIABLE} must be like 'Authorization=Bearer …,X-Scope-OrgID=team'"
-            )
-    return headers

@@ -119,8 +119,8 @@ class Measured:
             f"{three('input tokens', self.input_tokens)} (of {self.spread_of})",
             f"{three('output tokens', self.output_tokens)} (of {self.spread_of})",
             three("calls a day", self.requests_per_day),
-            f"{self.cached_share:.1%} of the input read from caches, {self.cache_write_share:.1%} written to them,"
-            f" {self.batch_share:.1%} of the calls in batches",
+            f"{self.cached_share:.1%} of the input read from caches, {self.cache_write_share:.1%} written to them",
+            f"{self.batch_share:.1%} of the calls in batches",
             f"answered by {models}",
             *users,
         )

@@ -177,7 +177,8 @@ def _per_call(scenario: Scenario, costing: Costing) -> Range:
     lifetime = scenario.cache_lifetime
 
     def costs(read_in: Decimal, put_out: Decimal, *shares: Decimal) -> dict[str, Decimal]:
-        shape = Shape(read_in, put_out, *shares, lifetime)
+        cached_share, written_share, batch_share = shares
+        shape = Shape(read_in, put_out, cached_share, written_share, batch_share, lifetime)
         return {model: costing.call_usd(model, shape) for model in scenario.models}
 
     corners = set(product(*({share.low, share.high} for share in (cached, written, batched))))

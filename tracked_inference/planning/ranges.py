@@ -92,7 +92,7 @@ class Range:
         return iter((self.low, self.expected, self.high))
 
     def times(self, other: Range | Decimal | int) -> Range:
-        """This range times a factor, or times another range, end by end."""
+        """The range times a factor, or times another range, end by end."""
         if isinstance(other, Range):
             return Range(self.low * other.low, self.expected * other.expected, self.high * other.high)
         return Range(self.low * other, self.expected * other, self.high * other)

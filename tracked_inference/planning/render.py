@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference.planning.ranges import Range
-
 if TYPE_CHECKING:
     from tracked_inference.planning.projection import Estimate
+    from tracked_inference.planning.ranges import Range
 
-__all__ = ["Budget", "Sheet", "as_json", "as_markdown", "as_text", "usd"]
+__all__ = ["Ceiling", "Sheet", "as_json", "as_markdown", "as_text", "usd"]
 
 _ARTICLE = "low, expected and high are every input at its cheapest, as expected, and at its dearest"
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class Ceiling:
     """
     What a month may cost.
 
@@ -54,7 +53,7 @@ class Sheet:
     estimate: Estimate
     compared: tuple[Estimate, ...] = ()
     scales: tuple[tuple[Decimal, Estimate], ...] = ()
-    budget: Budget | None = None
+    budget: Ceiling | None = None
     measured: tuple[str, ...] = ()
 
 
@@ -154,7 +153,8 @@ def _notes(sheet: Sheet) -> list[tuple[str, list[str]]]:
 
 
 def _prices(sheet: Sheet) -> str:
-    return f"List prices of {sheet.estimate.at:%Y-%m-%d} by price table {sheet.estimate.price_table}; a month has {sheet.estimate.scenario.days:f} days."
+    one = sheet.estimate
+    return f"List prices of {one.at:%Y-%m-%d} by price table {one.price_table}; a month has {one.scenario.days:f} days."
 
 
 def as_text(sheet: Sheet) -> str:
