@@ -73,6 +73,8 @@ class Collectors:
         self.table_age: Any = made["ai_inference_price_table_age_seconds"]
         self.feature_info: Any = made["ai_inference_feature_info"]
         self.budget: Any = made["ai_inference_budget_usd"]
+        self.refused: Any = made["ai_inference_budget_refused_calls_total"]
+        self.unknown_spend: Any = made["ai_inference_budget_source_errors_total"]
         self.overflow: Any = made["ai_inference_label_overflow_total"]
         self.tracking_errors: Any = made["ai_inference_tracking_errors_total"]
 

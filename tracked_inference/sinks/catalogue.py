@@ -154,6 +154,18 @@ METRICS: tuple[Metric, ...] = (
         multiprocess_mode="max",
     ),
     Metric(
+        "ai_inference_budget_refused_calls_total",
+        "counter",
+        ("feature", "team", "period"),
+        "Calls that were not made because the feature's budget for the period is spent.",
+    ),
+    Metric(
+        "ai_inference_budget_source_errors_total",
+        "counter",
+        ("reason",),
+        "Times that a budget guard asked for the spend to date and got no answer.",
+    ),
+    Metric(
         "ai_inference_label_overflow_total",
         "counter",
         ("label",),
