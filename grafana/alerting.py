@@ -20,12 +20,15 @@ def alert_groups(settings: Settings | None = None) -> list[dict[str, object]]:
     """The groups of `rules/alerts.yaml`."""
     chosen = settings or Settings()
     groups = {
-        "spend": _spend(chosen),
+        "spend-alerts": _spend(chosen),
         "budget-alerts": _budgets(chosen),
-        "trust": _trust(chosen),
-        "service": _service(chosen),
+        "trust-alerts": _trust(chosen),
+        "service-alerts": _service(chosen),
     }
-    return [{"name": f"tracked-inference.{name}", "interval": "1m", "rules": rules} for name, rules in groups.items()]
+    return [
+        {"name": f"tracked-inference.{name}", "interval": "1m", "rules": rules}
+        for name, rules in groups.items()
+    ]
 
 
 def _alert(  # an alert has this many parts
@@ -91,7 +94,7 @@ def _spend(s: Settings) -> list[dict[str, object]]:
             and
             {r.CALLS}:increase15m >= {s.min_calls}
             """,
-            summary=f"{_THE} spends {{{{ $value | printf \"%.2f\" }}}} USD an hour, far above normal for this hour.",
+            summary=f'{_THE} spends {{{{ $value | printf "%.2f" }}}} USD an hour, far above normal for this hour.',
             description=f"""For 15 minutes {_THE} has spent at {{{{ $value | printf "%.2f" }}}} USD an hour;
             the most it normally spends in an hour at this time is
             {_look_up(r.BASELINE + "{feature=%q,team=%q} * 3600", _USD, "feature", "team")} USD.
@@ -378,7 +381,9 @@ def _service(s: Settings) -> list[dict[str, object]]:
             15 minutes ended in an error after the SDK's own retries.""",
         ),
         slow("AIInferenceLatencyHigh", r.LATENCY_P95, s.latency_floor_seconds, "Call duration"),
-        slow("AIInferenceFirstTokenSlow", r.FIRST_TOKEN_P95, s.first_token_floor_seconds, "Time to first token"),
+        slow(
+            "AIInferenceFirstTokenSlow", r.FIRST_TOKEN_P95, s.first_token_floor_seconds, "Time to first token"
+        ),
         _alert(
             s,
             "AIInferenceCacheShareDrop",

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from .alerting import alert_groups
-from .pages import dashboards
 from .otel_bridge import bridge_groups
+from .pages import dashboards
 from .recording import recording_groups
 from .yamltext import dump
 

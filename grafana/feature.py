@@ -37,7 +37,7 @@ def dashboard() -> dict[str, object]:
             Row("Time", _time()),
             Row("Soundness", _soundness()),
         ],
-        since="now-24h",
+        since="now-2d",
     )
 
 
@@ -52,7 +52,9 @@ def _and_week(expr: str, legend: str = "now") -> list[dict[str, object]]:
 
 def _quantiles(selector: str) -> list[dict[str, object]]:
     summed = f"sum by (le) (rate({selector}[$__rate_interval]))"
-    worst = f"histogram_quantile(0.95, {summed})".replace("[$__rate_interval]", "[$__rate_interval] offset 1w")
+    worst = f"histogram_quantile(0.95, {summed})".replace(
+        "[$__rate_interval]", "[$__rate_interval] offset 1w"
+    )
     return [
         query(f"histogram_quantile(0.5, {summed})", "median"),
         query(f"histogram_quantile(0.95, {summed})", "95 %", exemplar=True),
@@ -89,7 +91,13 @@ def _head() -> tuple[dict[str, object], ...]:
             limits=(0.8, 1.0),
             none="no budget",
         ),
-        stat("Cost per call", "Average over the time range.", f"{cost} / ({calls} > 0)", "currencyUSD", decimals=4),
+        stat(
+            "Cost per call",
+            "Average over the time range.",
+            f"{cost} / ({calls} > 0)",
+            "currencyUSD",
+            decimals=4,
+        ),
         stat("Calls", "In the time range.", calls, "locale", decimals=0),
         stat(
             "Failed calls",
@@ -129,7 +137,7 @@ def _money() -> tuple[dict[str, object], ...]:
             "currencyUSD",
             decimals=4,
             dashed=_WEEK,
-            interval="5m",
+            interval="15m",
         ),
         heatmap(
             "Cost per call, distribution",
@@ -145,7 +153,7 @@ def _money() -> tuple[dict[str, object], ...]:
             size=(12, 8),
             decimals=4,
             dashed=_WEEK,
-            interval="5m",
+            interval="15m",
         ),
     )
 
@@ -166,7 +174,7 @@ def _tokens() -> tuple[dict[str, object], ...]:
             _and_week(f"{_rate(_TOKENS)} / ({_rate(_CALLS)} > 0)"),
             "short",
             dashed=_WEEK,
-            interval="5m",
+            interval="15m",
         ),
         timeseries(
             "Cache share of input",
@@ -175,7 +183,7 @@ def _tokens() -> tuple[dict[str, object], ...]:
             "percentunit",
             high=1,
             dashed=_WEEK,
-            interval="5m",
+            interval="15m",
         ),
     )
 
@@ -189,7 +197,7 @@ def _time() -> tuple[dict[str, object], ...]:
             "s",
             size=(12, 8),
             dashed=_WEEK,
-            interval="5m",
+            interval="15m",
         ),
         heatmap(
             "Duration, distribution",
@@ -204,7 +212,7 @@ def _time() -> tuple[dict[str, object], ...]:
             "s",
             size=(12, 8),
             dashed=_WEEK,
-            interval="5m",
+            interval="15m",
             none="no streams",
         ),
         timeseries(
@@ -219,7 +227,7 @@ def _time() -> tuple[dict[str, object], ...]:
             ],
             "s",
             size=(12, 8),
-            interval="5m",
+            interval="15m",
         ),
     )
 
@@ -238,15 +246,21 @@ def _soundness() -> tuple[dict[str, object], ...]:
             "Errors, cut streams, retries",
             "Shares of all calls; retries are extra requests for each call and can be above 100 %.",
             [
-                query(share(_rate(pick("ai_inference_calls_total", ONE, outcome='="error"')), _rate(_CALLS)), "errors"),
                 query(
-                    share(_rate(pick("ai_inference_calls_total", ONE, outcome='=~"cancelled|abandoned"')), _rate(_CALLS)),
+                    share(_rate(pick("ai_inference_calls_total", ONE, outcome='="error"')), _rate(_CALLS)),
+                    "errors",
+                ),
+                query(
+                    share(
+                        _rate(pick("ai_inference_calls_total", ONE, outcome='=~"cancelled|abandoned"')),
+                        _rate(_CALLS),
+                    ),
                     "cut streams",
                 ),
                 query(share(_rate(_RETRIES), _rate(_CALLS)), "retries per call"),
             ],
             "percentunit",
-            interval="5m",
+            interval="15m",
         ),
         timeseries(
             "Calls in progress",

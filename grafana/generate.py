@@ -18,7 +18,11 @@ def main(arguments: list[str]) -> int:
     """Exit code 0, or 1 when `--check` finds a file that is not what the code makes."""
     here = Path(__file__).parent
     made = assets()
-    stale = [name for name, text in made.items() if not (here / name).is_file() or (here / name).read_text() != text]
+    stale = [
+        name
+        for name, text in made.items()
+        if not (here / name).is_file() or (here / name).read_text() != text
+    ]
     stray = [
         path.relative_to(here).as_posix()
         for folder in ("dashboards", "rules")

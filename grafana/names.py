@@ -22,6 +22,7 @@ def labels_of(name: str) -> tuple[str, ...]:
 
     Raises:
         LookupError: No metric of the catalogue has this name.
+
     """
     if name in _BY_NAME and _BY_NAME[name].kind != "histogram":
         return _BY_NAME[name].labels
@@ -54,6 +55,7 @@ def raw(name: str, /, *extra: str, **matchers: str) -> Raw:
 
     Raises:
         LookupError: The catalogue has no such metric or the metric no such label.
+
     """
     known = labels_of(name)
     for label in matchers:

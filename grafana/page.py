@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["TAG", "UID", "link_to", "page", "variable"]
 
 TAG = "tracked-inference"
-UID = {"spend": "tracked-inference-spend", "feature": "tracked-inference-feature", "trust": "tracked-inference-trust"}
+UID = {
+    "spend": "tracked-inference-spend",
+    "feature": "tracked-inference-feature",
+    "trust": "tracked-inference-trust",
+}
 
 
 def link_to(name: str, title: str, variables: str = "") -> dict[str, object]:
@@ -23,7 +27,9 @@ def link_to(name: str, title: str, variables: str = "") -> dict[str, object]:
     return {"title": title, "url": url, "targetBlank": False}
 
 
-def variable(name: str, label: str, query: str, *, many: bool = True, all_value: str | None = None) -> dict[str, object]:
+def variable(
+    name: str, label: str, query: str, *, many: bool = True, all_value: str | None = None
+) -> dict[str, object]:
     """
     A variable filled with a label's values in the time range.
 
@@ -52,7 +58,13 @@ def variable(name: str, label: str, query: str, *, many: bool = True, all_value:
 
 
 def page(
-    name: str, title: str, description: str, variables: list[dict[str, object]], rows: list[Row], *, since: str = "now-7d"
+    name: str,
+    title: str,
+    description: str,
+    variables: list[dict[str, object]],
+    rows: list[Row],
+    *,
+    since: str = "now-7d",
 ) -> dict[str, object]:
     """A dashboard in Grafana's classic model, as import, provisioning, sidecars and the operator all take it."""
     source = {
@@ -158,4 +170,6 @@ def feature_variable(*, many: bool = True) -> dict[str, object]:
 
 def model_variable() -> dict[str, object]:
     """The models that the chosen features called."""
-    return variable("model", "Model", 'label_values(ai_inference_calls_total{feature=~"$feature"}, model)', all_value=".*")
+    return variable(
+        "model", "Model", 'label_values(ai_inference_calls_total{feature=~"$feature"}, model)', all_value=".*"
+    )

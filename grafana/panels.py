@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["GREEN_TO_RED", "RED_TO_GREEN", "Row", "bar_gauge", "heatmap", "lay_out", "query", "stat", "table", "text", "timeseries"]
+__all__ = [
+    "GREEN_TO_RED",
+    "RED_TO_GREEN",
+    "Row",
+    "bar_gauge",
+    "heatmap",
+    "lay_out",
+    "query",
+    "stat",
+    "table",
+    "text",
+    "timeseries",
+]
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 GREEN_TO_RED = ("green", "orange", "red")
@@ -48,7 +60,9 @@ def lay_out(rows: list[Row]) -> list[dict[str, object]]:
     return placed
 
 
-def query(expr: str, legend: str = "", *, instant: bool = False, form: str = "time_series", exemplar: bool = False) -> dict[str, object]:
+def query(
+    expr: str, legend: str = "", *, instant: bool = False, form: str = "time_series", exemplar: bool = False
+) -> dict[str, object]:
     """A Prometheus target; its `refId` is set by the panel."""
     return {
         "datasource": DATASOURCE,
@@ -149,6 +163,7 @@ def timeseries(
     *,
     size: tuple[int, int] = (8, 8),
     stack: bool = False,
+    fill: int = 0,
     decimals: int | None = None,
     low: float | None = 0,
     high: float | None = None,
@@ -164,16 +179,20 @@ def timeseries(
         "drawStyle": "line",
         "lineInterpolation": "linear",
         "lineWidth": 0 if stack else 2,
-        "fillOpacity": 70 if stack else 8,
+        "fillOpacity": 70 if stack else fill,
         "showPoints": "never",
         "spanNulls": False,
         "stacking": {"mode": "normal" if stack else "none", "group": "A"},
         "thresholdsStyle": {"mode": "line" if line_at is not None else "off"},
     }
-    defaults: dict[str, object] = {"unit": unit, "custom": custom, "color": {"mode": "palette-classic"}, "noValue": none}
-    for name, value in (("min", low), ("max", high), ("decimals", decimals)):
-        if value is not None:
-            defaults[name] = value
+    defaults: dict[str, object] = {
+        "unit": unit,
+        "custom": custom,
+        "color": {"mode": "palette-classic"},
+        "noValue": none,
+    }
+    bounds = {"min": low, "max": high, "decimals": decimals}
+    defaults |= {name: value for name, value in bounds.items() if value is not None}
     if line_at is not None:
         defaults["thresholds"] = _steps(("transparent", "red"), (line_at,))
     overrides: list[dict[str, object]] = []
@@ -185,7 +204,9 @@ def timeseries(
             {"id": "color", "value": {"mode": "fixed", "fixedColor": "#8e8e8e"}},
             {"id": "custom.stacking", "value": {"mode": "none", "group": "B"}},
         ]
-        overrides.append({"matcher": {"id": "byRegexp", "options": dashed}, "properties": properties})
+        overrides.append(
+            {"matcher": {"id": "byRegexp", "options": f"/.*{dashed}/"}, "properties": properties}
+        )
     return _panel(
         "timeseries",
         title,
@@ -226,6 +247,7 @@ class Column:
         colours: One more than the limits.
         links: Data links.
         gauge: Draw the number over a bar.
+
     """
 
     source: str
@@ -249,7 +271,11 @@ class Column:
             properties.append({"id": "custom.width", "value": self.width})
         if self.limits:
             properties.append({"id": "thresholds", "value": _steps(self.colours, self.limits)})
-            cell = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"} if self.gauge else {"type": "color-text"}
+            cell = (
+                {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
+                if self.gauge
+                else {"type": "color-text"}
+            )
             properties.append({"id": "custom.cellOptions", "value": cell})
             if self.gauge:
                 properties += [{"id": "min", "value": 0}, {"id": "max", "value": self.limits[-1]}]
@@ -269,7 +295,9 @@ def table(
     none: str = "no data",
 ) -> dict[str, object]:
     """Instant queries joined on their common labels, one row each; columns in the order given, all others hidden."""
-    shown = {column.source if len(column.source) > 1 else f"Value #{column.source}": column for column in columns}
+    shown = {
+        column.source if len(column.source) > 1 else f"Value #{column.source}": column for column in columns
+    }
     if len(exprs) == 1:
         shown = {name.replace("Value #A", "Value"): column for name, column in shown.items()}
     return _panel(
@@ -278,7 +306,11 @@ def table(
         description,
         size,
         [query(expr, instant=True, form="table") for expr in exprs],
-        defaults={"custom": {"align": "auto", "inspect": False, "filterable": False}, "noValue": none, "mappings": []},
+        defaults={
+            "custom": {"align": "auto", "inspect": False, "filterable": False},
+            "noValue": none,
+            "mappings": [],
+        },
         overrides=[column.override() for column in columns],
         options={
             "showHeader": True,
@@ -300,7 +332,14 @@ def table(
 
 
 def bar_gauge(
-    title: str, description: str, expr: str, unit: str, legend: str, *, size: tuple[int, int] = (8, 8), decimals: int = 2
+    title: str,
+    description: str,
+    expr: str,
+    unit: str,
+    legend: str,
+    *,
+    size: tuple[int, int] = (8, 8),
+    decimals: int = 2,
 ) -> dict[str, object]:
     """One horizontal bar for each series."""
     return _panel(
@@ -331,7 +370,9 @@ def bar_gauge(
     )
 
 
-def heatmap(title: str, description: str, expr: str, unit: str, *, size: tuple[int, int] = (12, 8)) -> dict[str, object]:
+def heatmap(
+    title: str, description: str, expr: str, unit: str, *, size: tuple[int, int] = (12, 8)
+) -> dict[str, object]:
     """Buckets of a histogram over time."""
     return _panel(
         "heatmap",
@@ -339,11 +380,23 @@ def heatmap(title: str, description: str, expr: str, unit: str, *, size: tuple[i
         description,
         size,
         [query(expr, "{{le}}", form="heatmap")],
-        defaults={"custom": {"scaleDistribution": {"type": "linear"}, "hideFrom": {"legend": False, "tooltip": False, "viz": False}}},
+        defaults={
+            "custom": {
+                "scaleDistribution": {"type": "linear"},
+                "hideFrom": {"legend": False, "tooltip": False, "viz": False},
+            }
+        },
         options={
             "calculate": False,
             "cellGap": 1,
-            "color": {"mode": "scheme", "scheme": "Blues", "exponent": 0.5, "steps": 64, "reverse": False, "fill": "blue"},
+            "color": {
+                "mode": "scheme",
+                "scheme": "Blues",
+                "exponent": 0.5,
+                "steps": 64,
+                "reverse": False,
+                "fill": "blue",
+            },
             "exemplars": {"color": "rgba(255,0,255,0.7)"},
             "filterValues": {"le": 1e-9},
             "legend": {"show": True},
@@ -352,7 +405,7 @@ def heatmap(title: str, description: str, expr: str, unit: str, *, size: tuple[i
             "tooltip": {"mode": "single", "showColorScale": False, "yHistogram": True},
             "yAxis": {"axisPlacement": "left", "reverse": False, "unit": unit},
         },
-        interval="5m",
+        interval="15m",
     )
 
 

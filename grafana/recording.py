@@ -66,7 +66,10 @@ def recorded_labels() -> dict[str, tuple[str, ...]]:
     """The labels of each recorded series, read from the level of its name; `started5m` has those of scraping."""
     known = ("feature", "team", "month", "day", "hour", "period", "version", "sha256", "job")
     names = [rule["record"] for group in recording_groups() for rule in group["rules"]]  # type: ignore[index,union-attr]
-    return {str(name): tuple(label for label in known if label in str(name).split(":")[0].split("_")) for name in names}
+    return {
+        str(name): tuple(label for label in known if label in str(name).split(":")[0].split("_"))
+        for name in names
+    }
 
 
 def recording_groups(settings: Settings | None = None) -> list[dict[str, object]]:

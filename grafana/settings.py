@@ -33,6 +33,7 @@ class Settings:
         cost_per_call_factor: How many times the normal cost of one call is reported.
         price_table_age_days: An older price table is reported.
         bill_coverage: The share of the vendor's bill that tracked calls should explain.
+
     """
 
     matchers: tuple[str, ...] = ()

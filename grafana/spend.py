@@ -155,7 +155,7 @@ def _who() -> tuple[dict[str, object], ...]:
                 Column("team", "Team", width=130),
                 Column("feature", "Feature", links=_TO_FEATURE),
                 Column("model", "Model"),
-                Column("A", "Cost", "currencyUSD", 2, 100),
+                Column("A", "Cost", "prefix:$", 2, 100),
                 Column("E", "Share", "percentunit", 1, 80),
                 Column("B", "Against last week", "percentunit", 0, 140, limits=(0.2, 1.0)),
                 Column("C", "Calls", "locale", 0, 110),
@@ -169,7 +169,10 @@ def _who() -> tuple[dict[str, object], ...]:
 
 def _why() -> tuple[dict[str, object], ...]:
     def with_last_week(now: str, legend: str = "now") -> list[dict[str, object]]:
-        return [query(now, legend), query(now.replace("[$__rate_interval]", "[$__rate_interval] offset 1w"), "a week before")]
+        return [
+            query(now, legend),
+            query(now.replace("[$__rate_interval]", "[$__rate_interval] offset 1w"), "a week before"),
+        ]
 
     calls, tokens = f"sum(rate({_CALLS}[$__rate_interval]))", f"sum(rate({_TOKENS}[$__rate_interval]))"
     cost = f"sum(rate({_COST}[$__rate_interval]))"
@@ -188,7 +191,7 @@ def _why() -> tuple[dict[str, object], ...]:
             with_last_week(f"{tokens} / ({calls} > 0)"),
             "short",
             dashed="a week before",
-            interval="5m",
+            interval="15m",
         ),
         timeseries(
             "Price: dollars per million tokens",
@@ -197,14 +200,14 @@ def _why() -> tuple[dict[str, object], ...]:
             "currencyUSD",
             decimals=2,
             dashed="a week before",
-            interval="5m",
+            interval="15m",
         ),
         stat(
             "Cache share of input",
             "Input tokens that were read from a prompt cache, of all input tokens in the time range.",
             share(f"sum(increase({_CACHED}[$__range]))", f"sum(increase({_INPUT}[$__range]))"),
             "percentunit",
-            size=(4, 4),
+            size=(4, 8),
             decimals=1,
         ),
         stat(
@@ -212,15 +215,15 @@ def _why() -> tuple[dict[str, object], ...]:
             "What cached input would have cost as plain input at list prices, less what writing the cache cost extra.",
             saved_by_cache(ALL, "$__range"),
             "currencyUSD",
-            size=(4, 4),
+            size=(4, 8),
             decimals=2,
         ),
         stat(
-            "Reasoning share of output",
+            "Reasoning share",
             "Output tokens spent on reasoning, of all output tokens in the time range.",
             share(f"sum(increase({_REASONING}[$__range]))", f"sum(increase({_OUTPUT}[$__range]))"),
             "percentunit",
-            size=(4, 4),
+            size=(4, 8),
             decimals=1,
         ),
         timeseries(
@@ -237,7 +240,9 @@ def _why() -> tuple[dict[str, object], ...]:
 
 def _budgets() -> tuple[dict[str, object], ...]:
     budget = f"{r.BUDGET}{_MONTH}"
-    to_date, forecast, week = (f"sum by (feature) ({name})" for name in (r.MONTH_TO_DATE, r.FORECAST, f"{r.COST}:rate7d"))
+    to_date, forecast, week = (
+        f"sum by (feature) ({name})" for name in (r.MONTH_TO_DATE, r.FORECAST, f"{r.COST}:rate7d")
+    )
     hour = f"sum by (feature) ({r.COST}:rate1h)"
     pace = f"{r.BUDGET_PACE}{_MINE}"
 
@@ -248,7 +253,7 @@ def _budgets() -> tuple[dict[str, object], ...]:
     return (
         table(
             "Budgets of this month",
-            "UTC. Pace 1.0 spends the budget exactly by the end of the month. Days left at the daily average of the last week.",
+            "UTC. Pace of the last hour: 1.0 spends the budget exactly by the end of the month. Lasts: at the daily average of the last week.",
             [
                 f"sum by (feature, team) ({budget})",
                 of(to_date, "*", f"({budget} > bool -1)"),
@@ -259,15 +264,15 @@ def _budgets() -> tuple[dict[str, object], ...]:
             ],
             [
                 Column("feature", "Feature", links=_TO_FEATURE),
-                Column("team", "Team", width=130),
-                Column("A", "Budget", "currencyUSD", 0, 100),
-                Column("B", "Spent", "currencyUSD", 2, 100),
-                Column("C", "Of budget", "percentunit", 0, 150, limits=(0.8, 1.0), gauge=True),
-                Column("D", "Projected", "percentunit", 0, 100, limits=(0.9, 1.0)),
-                Column("E", "Pace, last hour", "suffix: x", 1, 130, limits=(2, 6)),
-                Column("F", "Lasts", "d", 1, 110, limits=(3, 7), colours=RED_TO_GREEN),
+                Column("team", "Team", width=105),
+                Column("A", "Budget", "prefix:$", 0, 85),
+                Column("B", "Spent", "prefix:$", 2, 95),
+                Column("C", "Of budget", "percentunit", 0, 130, limits=(0.8, 1.0), gauge=True),
+                Column("D", "Projected", "percentunit", 0, 90, limits=(0.9, 1.0)),
+                Column("E", "Pace now", "suffix: x", 1, 90, limits=(2, 6)),
+                Column("F", "Lasts", "d", 1, 95, limits=(3, 7), colours=RED_TO_GREEN),
             ],
-            size=(14, 9),
+            size=(16, 9),
             sort="Of budget",
             none="no budgets; or the recording rules are not loaded",
         ),
@@ -276,7 +281,7 @@ def _budgets() -> tuple[dict[str, object], ...]:
             "Month to date of each feature against its budget, UTC. The line is the whole budget.",
             [query(f"{r.SPENT_RATIO}{_MONTH}", "{{feature}}")],
             "percentunit",
-            size=(10, 9),
+            size=(8, 9),
             decimals=0,
             calcs=("lastNotNull",),
             right=True,

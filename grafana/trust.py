@@ -111,6 +111,10 @@ def _glance() -> tuple[dict[str, object], ...]:
 
 
 def _missing() -> tuple[dict[str, object], ...]:
+
+    def rate(selector: str) -> str:
+        return f"sum(rate({selector}[$__rate_interval]))"
+
     status = f"sum by (status) (rate({_BY_STATUS}[$__rate_interval])) * 3600"
     return (
         table(
@@ -123,7 +127,7 @@ def _missing() -> tuple[dict[str, object], ...]:
                 Column("reason", "Reason"),
                 Column("A", "Calls", "locale", 0, 90),
             ],
-            size=(8, 8),
+            size=(12, 8),
             sort="Calls",
             none="every call had its price",
         ),
@@ -137,7 +141,7 @@ def _missing() -> tuple[dict[str, object], ...]:
                 Column("reason", "Reason"),
                 Column("A", "Calls", "locale", 0, 90),
             ],
-            size=(8, 8),
+            size=(12, 8),
             sort="Calls",
             none="every call was measured",
         ),
@@ -146,9 +150,21 @@ def _missing() -> tuple[dict[str, object], ...]:
             "exact: every unit has its row in the price table; all others rest on something that is named in the log line.",
             [query(status, "{{status}}")],
             "currencyUSD",
+            size=(12, 8),
             decimals=2,
             stack=True,
             interval="5m",
+        ),
+        timeseries(
+            "Shares of calls",
+            "Unpriced and unmeasured calls, of all calls.",
+            [
+                query(share(rate(_UNPRICED), rate(_CALLS)), "unpriced"),
+                query(share(rate(_UNMEASURED), rate(_CALLS)), "unmeasured"),
+            ],
+            "percentunit",
+            size=(12, 8),
+            interval="15m",
         ),
     )
 
@@ -174,7 +190,8 @@ def _prices() -> tuple[dict[str, object], ...]:
             [query(f"min by (provider) (last_over_time({_COVERAGE}[2d]))", "{{provider}}")],
             "percentunit",
             size=(12, 7),
-            high=1,
+            low=None,
+            decimals=1,
             none="not reconciled: see tracked-inference reconcile",
         ),
     )
@@ -206,7 +223,10 @@ def _tracking() -> tuple[dict[str, object], ...]:
             "Scrape targets that export these metrics, and the share of their scrapes that failed: gaps lose money from view.",
             [
                 query(f"count by (job) ({_TABLE})", "{{job}}"),
-                query(f"1 - avg by (job) (avg_over_time(up[$__rate_interval]) and on (job) {ours}) > 0", "{{job}}: missed share"),
+                query(
+                    f"1 - avg by (job) (avg_over_time(up[$__rate_interval]) and on (job) {ours}) > 0",
+                    "{{job}}: missed share",
+                ),
             ],
             "short",
             size=(6, 7),

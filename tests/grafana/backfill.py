@@ -27,7 +27,9 @@ def levels(groups: list[dict]) -> list[dict[str, str]]:
         ready = {
             name: expr
             for name, expr in left.items()
-            if not any(re.search(rf"(?<![\w:]){re.escape(other)}(?![\w:])", expr) for other in left if other != name)
+            if not any(
+                re.search(rf"(?<![\w:]){re.escape(other)}(?![\w:])", expr) for other in left if other != name
+            )
         }
         if not ready:
             raise ValueError(f"rules that read each other: {sorted(left)}")
@@ -48,7 +50,16 @@ def ask(url: str, path: str, **arguments: object) -> list[dict]:
 
 def blocks(text: Path, data: Path) -> None:
     """Stores OpenMetrics text in a Prometheus's data folder."""
-    command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=960h", "-q", text, data]
+    command = [
+        "promtool",
+        "tsdb",
+        "create-blocks-from",
+        "openmetrics",
+        "--max-block-duration=960h",
+        "-q",
+        text,
+        data,
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         raise ValueError(f"{text}: {done.stderr}")
@@ -67,7 +78,9 @@ def backfill(data: Path, groups: list[dict], start: int, end: int, step: int) ->
                     for first in range(start, end + 1, _POINTS * step):
                         last = min(end, first + (_POINTS - 1) * step)
                         for one in ask(url, "query_range", query=expr, start=first, end=last, step=step):
-                            labels = ",".join(f"{k}={json.dumps(v)}" for k, v in one["metric"].items() if k != "__name__")
+                            labels = ",".join(
+                                f"{k}={json.dumps(v)}" for k, v in one["metric"].items() if k != "__name__"
+                            )
                             series.setdefault(labels, []).extend((at, value) for at, value in one["values"])
                     for labels, samples in series.items():
                         out.writelines(f"{name}{{{labels}}} {value} {at}\n" for at, value in sorted(samples))

@@ -3,7 +3,7 @@ A simulated month of eight features of five teams, as OpenMetrics text for `prom
 
 It is drawn once from a seeded generator, so that pictures and tests see the same month; it is no measurement of anybody.
 What a reader should find in it: weekdays and nights, a nightly batch, a feature launched on the 12th, a runaway on the
-21st, a change of prices, a deploy that dropped a cache, a model without a price, a budget that will not last.
+19th, a change of prices, a deploy that dropped a cache, a model without a price, a budget that will not last.
 """
 
 from __future__ import annotations
@@ -51,14 +51,80 @@ class Feature:
 
 
 FEATURES = (
-    Feature("document_summarisation", "documents", (("claude-sonnet-4-5", 0.7), ("claude-haiku-4-5", 0.3)), 900, "office", 9000, 700, 0.35, 9, 4000),
-    Feature("contract_review", "documents", (("claude-opus-4-5", 1.0),), 60, "office", 40000, 1800, 0.1, 28, 3000, True, 0.3),
-    Feature("support_chat", "support", (("claude-haiku-4-5", 0.85), ("claude-sonnet-4-5", 0.15)), 2400, "consumer", 3500, 250, 0.6, 3, 5500),
-    Feature("ticket_triage", "support", (("gpt-5-mini", 1.0),), 800, "consumer", 1200, 60, 0.0, 1.2, 120, False),
-    Feature("product_search", "discovery", (("gpt-5-mini", 0.9), ("house-model-2", 0.1)), 5000, "consumer", 600, 40, 0.0, 0.8, 700, False),
-    Feature("code_review", "platform", (("claude-sonnet-4-5", 1.0),), 150, "office", 18000, 1500, 0.5, 20, 1500, True, 0.2),
-    Feature("nightly_enrichment", "data", (("gpt-5", 1.0),), 1500, "nightly", 2500, 400, 0.0, 6, 700, False, 0.4),
-    Feature("meeting_notes", "documents", (("claude-sonnet-4-5", 1.0),), 120, "launched", 12000, 900, 0.0, 14),
+    Feature(
+        "document_summarisation",
+        "documents",
+        (("claude-sonnet-4-5", 0.7), ("claude-haiku-4-5", 0.3)),
+        900,
+        "office",
+        9000,
+        700,
+        0.35,
+        9,
+        4000,
+    ),
+    Feature(
+        "contract_review",
+        "documents",
+        (("claude-opus-4-5", 1.0),),
+        60,
+        "office",
+        40000,
+        1800,
+        0.1,
+        28,
+        3000,
+        True,
+        0.3,
+    ),
+    Feature(
+        "support_chat",
+        "support",
+        (("claude-haiku-4-5", 0.85), ("claude-sonnet-4-5", 0.15)),
+        2400,
+        "consumer",
+        3500,
+        250,
+        0.6,
+        3,
+        5500,
+    ),
+    Feature(
+        "ticket_triage", "support", (("gpt-5-mini", 1.0),), 800, "consumer", 1200, 60, 0.0, 1.2, 120, False
+    ),
+    Feature(
+        "product_search",
+        "discovery",
+        (("gpt-5-mini", 0.9), ("house-model-2", 0.1)),
+        5000,
+        "consumer",
+        600,
+        40,
+        0.0,
+        0.8,
+        700,
+        False,
+    ),
+    Feature(
+        "code_review",
+        "platform",
+        (("claude-sonnet-4-5", 1.0),),
+        150,
+        "office",
+        18000,
+        1500,
+        0.5,
+        20,
+        1500,
+        True,
+        0.2,
+    ),
+    Feature(
+        "nightly_enrichment", "data", (("gpt-5", 1.0),), 1500, "nightly", 2500, 400, 0.0, 6, 700, False, 0.4
+    ),
+    Feature(
+        "meeting_notes", "documents", (("claude-sonnet-4-5", 1.0),), 120, "launched", 12000, 900, 0.0, 14
+    ),
 )
 
 
@@ -114,7 +180,9 @@ def draw(until: datetime, days: int) -> dict[str, dict[str, list[tuple[int, floa
             now = level(feature.shape, when)
             if feature.shape == "launched" and now == 0.0 and when < datetime(2026, 11, 12, tzinfo=UTC):
                 continue
-            runaway = feature.name == "code_review" and when.day == 21 and when.month == 11 and 13 <= when.hour < 16
+            runaway = (
+                feature.name == "code_review" and when.day == 19 and when.month == 11 and 13 <= when.hour < 16
+            )
             uncached = feature.name == "support_chat" and when >= until - timedelta(hours=30)
             cached = 0.05 if uncached else feature.cached
             for model, part in feature.models:
@@ -122,19 +190,31 @@ def draw(until: datetime, days: int) -> dict[str, dict[str, list[tuple[int, floa
                 calls = max(0, round(chance.gauss(mean, math.sqrt(mean) if mean else 0)))
                 _one_step(add, feature, model, calls, cached, chance, with_histograms)
             if feature.budget:
-                put("ai_inference_budget_usd", f'feature="{feature.name}",team="{feature.team}",period="month"', feature.budget)
+                put(
+                    "ai_inference_budget_usd",
+                    f'feature="{feature.name}",team="{feature.team}",period="month"',
+                    feature.budget,
+                )
             info = f'feature="{feature.name}",team="{feature.team}",service="app",environment="production",component="",cost_center=""'
             put("ai_inference_feature_info", info, 1)
-            put("ai_inference_calls_in_progress", f'feature="{feature.name}"', round(feature.calls_an_hour * now * feature.seconds / 3600))
+            put(
+                "ai_inference_calls_in_progress",
+                f'feature="{feature.name}"',
+                round(feature.calls_an_hour * now * feature.seconds / 3600),
+            )
         newer = when >= until - timedelta(days=4)
-        table = f'version="{"2026.11.18" if newer else "2026.10.30"}",sha256="{"9c41d7" if newer else "5be2f0"}"'
+        table = (
+            f'version="{"2026.11.18" if newer else "2026.10.30"}",sha256="{"9c41d7" if newer else "5be2f0"}"'
+        )
         published = datetime(2026, 11, 18, tzinfo=UTC) if newer else datetime(2026, 10, 30, tzinfo=UTC)
         put("ai_inference_price_table_info", table, 1)
         put("ai_inference_price_table_age_seconds", table, (when - published).total_seconds())
         for model, rates in PRICES.items():
             for kind, rate in zip(("input", "cache_read", "cache_write_5m", "output"), rates, strict=True):
                 if rate:
-                    put("ai_inference_price_usd_per_token", f'model="{model}",token_type="{kind}"', rate / 1e6)
+                    put(
+                        "ai_inference_price_usd_per_token", f'model="{model}",token_type="{kind}"', rate / 1e6
+                    )
         if when >= until - timedelta(days=5):
             put("ai_inference_bill_coverage_ratio", 'provider="anthropic"', 0.991)
             put("ai_inference_bill_coverage_ratio", 'provider="openai"', 0.978)
@@ -150,7 +230,9 @@ def draw(until: datetime, days: int) -> dict[str, dict[str, list[tuple[int, floa
     return {metric: {labels: one.samples for labels, one in by.items()} for metric, by in out.items()}
 
 
-def _one_step(add, feature: Feature, model: str, calls: int, cached: float, chance: random.Random, histograms: bool) -> None:
+def _one_step(
+    add, feature: Feature, model: str, calls: int, cached: float, chance: random.Random, histograms: bool
+) -> None:
     pair = f'model="{model}",feature="{feature.name}"'
     plain, read, write, output = (rate / 1e6 for rate in PRICES[model])
     size = chance.uniform(0.9, 1.1)
@@ -165,7 +247,12 @@ def _one_step(add, feature: Feature, model: str, calls: int, cached: float, chan
     }
     if not (write and feature.cached):
         kinds["input"] /= 0.9
-    cost = kinds["input"] * plain + kinds["cache_read"] * read + kinds["cache_write_5m"] * write + kinds["output"] * output
+    cost = (
+        kinds["input"] * plain
+        + kinds["cache_read"] * read
+        + kinds["cache_write_5m"] * write
+        + kinds["output"] * output
+    )
     for kind, count in kinds.items():
         if count or kind in {"input", "output"}:
             add("ai_inference_tokens_total", f'{pair},token_type="{kind}"', round(count))
@@ -184,8 +271,17 @@ def _one_step(add, feature: Feature, model: str, calls: int, cached: float, chan
     if histograms:
         _spread(add, "ai_inference_duration_seconds", pair, calls, feature.seconds, 0.5)
         if feature.streams:
-            _spread(add, "ai_inference_time_to_first_token_seconds", pair, calls, 0.6 + feature.seconds / 20, 0.4)
-        _spread(add, "ai_inference_cost_per_call_usd", f'feature="{feature.name}"', calls, (cost / calls if calls else 0) or 1e-5, 0.6)
+            _spread(
+                add, "ai_inference_time_to_first_token_seconds", pair, calls, 0.6 + feature.seconds / 20, 0.4
+            )
+        _spread(
+            add,
+            "ai_inference_cost_per_call_usd",
+            f'feature="{feature.name}"',
+            calls,
+            (cost / calls if calls else 0) or 1e-5,
+            0.6,
+        )
 
 
 def _spread(add, metric: str, labels: str, calls: int, median: float, sigma: float) -> None:

@@ -50,7 +50,9 @@ def running(command: list[str], ready: str, seconds: float = 60) -> Iterator[sub
 
 
 @contextlib.contextmanager
-def prometheus(data: Path | None = None, config: str = "global: {}\n", *flags: str, port: int = 0) -> Iterator[str]:
+def prometheus(
+    data: Path | None = None, config: str = "global: {}\n", *flags: str, port: int = 0
+) -> Iterator[str]:
     """A Prometheus; yields its address. Old data is kept for ten years so that any simulated time can be asked for."""
     port = port or free_port()
     folder = Path(tempfile.mkdtemp(prefix="prometheus-"))
