@@ -46,7 +46,8 @@ COST_PER_CALL = "feature_team:ai_inference_cost_per_call_usd:ratio1h"
 DAY_TO_DATE = f"{COST}:day_to_date"
 MONTH_TO_DATE = f"{COST}:month_to_date"
 FORECAST = f"{COST}:month_forecast"
-_HOURS = "feature_team_month_day:ai_inference_estimated_cost_usd:increase1h"
+_MONTH_HOURS = "feature_team_month:ai_inference_estimated_cost_usd:increase1h"
+_DAY_HOURS = "feature_team_day:ai_inference_estimated_cost_usd:increase1h"
 _FIVE_MINUTES = "feature_team_hour:ai_inference_estimated_cost_usd:increase5m"
 # A budget belongs to a feature; its team label says who is told.
 BUDGET = "feature_team_period:ai_inference_budget_usd:max"
@@ -134,15 +135,21 @@ def _accounting() -> list[dict[str, str]]:
     day_full_hours = f"{COST}:day_full_hours"
     this_hour = f"{COST}:hour_to_date"
     return [
-        # Month and day are labels on the sample, so that "this month" is a label match and not date arithmetic.
+        # Month and day are labels on samples, so that "this month" is a label match and not date arithmetic.
         # The middle of the window decides: the sample of 00:00 on the 1st belongs to the month before.
-        _rule(
-            _HOURS,
-            f"""
-            {rate} * 3600
-            * on () group_left (month) count_values("month", month(vector(time() - 1800)))
-            * on () group_left (day) count_values("day", day_of_month(vector(time() - 1800)))
-            """,
+        # Two series rather than one with both labels: a month's sum then looks at one series, not at thirty.
+        *(
+            _rule(
+                name,
+                f"""
+                {rate} * 3600
+                * on () group_left ({label}) count_values("{label}", {function}(vector(time() - 1800)))
+                """,
+            )
+            for name, label, function in (
+                (_MONTH_HOURS, "month", "month"),
+                (_DAY_HOURS, "day", "day_of_month"),
+            )
         ),
         _rule(
             _FIVE_MINUTES,
@@ -164,7 +171,7 @@ def _accounting() -> list[dict[str, str]]:
             full_hours,
             f"""
             sum by (feature, team) (
-              sum_over_time({_HOURS}[32d:1h]) and on (month) count_values("month", month())
+              sum_over_time({_MONTH_HOURS}[32d:1h]) and on (month) count_values("month", month())
             )
             """,
         ),
@@ -172,7 +179,7 @@ def _accounting() -> list[dict[str, str]]:
             day_full_hours,
             f"""
             sum by (feature, team) (
-              sum_over_time({_HOURS}[25h:1h])
+              sum_over_time({_DAY_HOURS}[25h:1h])
               and on (day) count_values("day", day_of_month())
             )
             """,
@@ -184,11 +191,12 @@ def _accounting() -> list[dict[str, str]]:
         ),
         _rule(f"{COST}:increase1d", f"sum_over_time({rate}[1d:1h]) * 3600"),
         # The run rate of the last week; a younger feature's is that of its own days, at least one.
+        # n hourly samples stand for n hours, and their first is n - 1 to n hours old: half an hour is added.
         _rule(
             f"{COST}:rate7d",
             f"""
             sum_over_time({rate}[7d:1h]) * 3600
-            / clamp(time() - min_over_time(timestamp({rate})[7d:1h]), 86400, 604800)
+            / clamp(time() - min_over_time(timestamp({rate})[7d:1h]) + 1800, 86400, 604800)
             """,
         ),
         # Month to date + run rate x the rest of the month; predict_linear is wrong by up to 500 % at month starts.
