@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tracked_inference.pricing.cost import Cost
     from tracked_inference.usage import Usage
 
-__all__ = ["CallRecord", "Outcome", "Sink"]
+__all__ = ["CallRecord", "InferenceResult", "Outcome", "Sink"]
 
 Outcome = Literal["ok", "error", "cancelled", "abandoned"]
 
@@ -41,6 +41,7 @@ class CallRecord:
         attempts: Requests sent; above 1 the SDK retried.
         request_id: The vendor's id of the request, for its support and its logs.
         tags: What `attribute()` was given beyond the named fields.
+        trace_id: The OpenTelemetry trace that was current and sampled when the call started, 32 hexadecimal digits.
     """
 
     started_at: datetime
@@ -61,9 +62,38 @@ class CallRecord:
     attempts: int
     request_id: str | None
     tags: Mapping[str, str] = field(default_factory=dict)
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceResult:
+    """
+    What `complete()` answers.
+
+    Attributes:
+        content: The joined text of the answer; empty for an answer of tool calls only.
+        input_tokens: Every token that went in, cached ones included; None, never zero, where the vendor reported no usage.
+        output_tokens: Every token that came out and is billed, reasoning included; likewise.
+        model: The model that answered, as the price table names it.
+        latency_seconds: From the call to its end, the SDK's retries included.
+        estimated_cost_usd: The estimated cost; None, never zero, when there is no price.
+    """
+
+    content: str
+    input_tokens: int | None
+    output_tokens: int | None
+    model: str
+    latency_seconds: float
+    estimated_cost_usd: float | None
 
 
 class Sink(Protocol):
-    """What takes records: any callable of one `CallRecord`; what it raises is counted, logged once and dropped."""
+    """
+    What takes records: any callable of one `CallRecord`; what it raises is counted, logged once and dropped.
+
+    A sink is called in the thread or task that ended the call, so it must be quick.
+    It may also have `declare(feature, team, models)`, called when a client is made, and `call_started(call)` and
+    `call_ended(call)`, called with an object that has `feature` and `team` attributes.
+    """
 
     def __call__(self, record: CallRecord, /) -> None: ...

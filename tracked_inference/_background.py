@@ -1,0 +1,198 @@
+"""
+What outlives its request: background responses, videos and batches, counted once in this process whoever asks for them.
+
+Ids are the vendor's and unique, so the memory is one a process, shared by all clients, and bounded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from tracked_inference._call import Call
+from tracked_inference._handover import later
+from tracked_inference.record import CallRecord
+from tracked_inference.usage import Usage
+from tracked_inference.vendors._operations import LINES, Operation
+from tracked_inference.vendors._reading import StreamReader, get
+
+if TYPE_CHECKING:
+    from tracked_inference.record import Outcome
+
+__all__ = ["Background", "Lines", "background", "batch_file", "remember", "retrieved"]
+
+_INLINE_BATCH_BYTES = 1_000_000
+"""A larger batch file is read in a thread of its own, so that an event loop does not wait for it."""
+
+_FINAL = frozenset({"completed", "failed", "cancelled", "incomplete", "expired"})
+_KEPT_OF_A_REQUEST = ("model", "service_tier", "tools", "size", "seconds", "quality", "n")
+
+_MAX_OPEN = 10_000
+_MAX_COUNTED = 50_000
+_MAX_BATCHES = 256
+
+
+class Background:
+    """Which background calls are open, and which have been counted."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._open: OrderedDict[str, Call] = OrderedDict()
+        self._counted: OrderedDict[str, None] = OrderedDict()
+        self._lines: OrderedDict[str, set[int]] = OrderedDict()
+
+    def open(self, response_id: str, call: Call) -> Call | None:
+        """Remember a call until its response is seen finished; the oldest falls out when there are too many."""
+        with self._lock:
+            self._open[response_id] = call
+            return self._open.popitem(last=False)[1] if len(self._open) > _MAX_OPEN else None
+
+    def close(self, response_id: str, *, known_only: bool) -> tuple[Call | None, bool]:
+        """The call that made a response, if this process did, and whether it is to be counted now."""
+        with self._lock:
+            call = self._open.pop(response_id, None)
+            if call is None and known_only:
+                return None, False
+            first = response_id not in self._counted
+            self._counted[response_id] = None
+            if len(self._counted) > _MAX_COUNTED:
+                self._counted.popitem(last=False)
+            return call, first
+
+    def first_line(self, batch_id: str, line_id: str) -> bool:
+        """Whether this line of this batch is seen for the first time."""
+        with self._lock:
+            seen = self._lines.setdefault(batch_id, set())
+            self._lines.move_to_end(batch_id)
+            if len(self._lines) > _MAX_BATCHES:
+                self._lines.popitem(last=False)
+            mark = hash(line_id)
+            if mark in seen:
+                return False
+            seen.add(mark)
+            return True
+
+
+background = Background()
+
+
+def remember(call: Call, response_id: str | None) -> None:
+    """The vendor goes on working: the record is made when the response is first seen finished."""
+    if call.request is not None:
+        call.request = {name: call.request[name] for name in _KEPT_OF_A_REQUEST if name in call.request}
+    call.reader = call.response = None
+    oldest = background.open(str(response_id), call)
+    if oldest is not None:
+        oldest.finish("abandoned", None, reason="background_never_retrieved")
+
+
+def retrieved(call: Call, body: Any) -> None:
+    """A response was looked at: count it if it ran in the background, is finished and was not counted before."""
+    status, response_id = get(body, "status"), get(body, "id")
+    if not (isinstance(status, str) and status in _FINAL and isinstance(response_id, str)):
+        call.drop()
+        return
+    in_background = call.operation.name == "videos" or get(body, "background") is True
+    made, first = background.close(response_id, known_only=not in_background)
+    outcome: Outcome = "error" if status == "failed" else "cancelled" if status == "cancelled" else "ok"
+    if not first:
+        call.drop()
+    elif made is not None:
+        made.request_id = made.request_id or call.request_id
+        call.drop()
+        made.finish(outcome, body, reason=f"response_{status}" if outcome == "error" else None)
+    else:  # made by another process, or before this one started: price it at the instant the vendor names
+        call.started = _timestamp(body) or call.started
+        call.finish(outcome, body, reason=f"response_{status}" if outcome == "error" else None)
+
+
+class Lines(StreamReader):
+    """The lines of a batch's results, each a record of its own."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        super().__init__()
+        self._call = call
+
+    def see(self, event: Any, /) -> bool:
+        _line(self._call, event)
+        return False
+
+    def body(self) -> Any:
+        return None
+
+
+def batch_file(call: Call, content: bytes) -> None:
+    """A downloaded file: the output of a batch, or something else."""
+    if b'"batch_req_' not in content[:4096]:
+        call.drop()
+        return
+
+    def read() -> None:
+        for line in content.splitlines():
+            call.meter.guarded("usage", _json_line, call, line)
+        call.drop()
+
+    if len(content) <= _INLINE_BATCH_BYTES:
+        read()
+    else:
+        later(read)
+
+
+def _json_line(call: Call, line: bytes) -> None:
+    if line.strip():
+        _line(call, json.loads(line))
+
+
+def _line(call: Call, line: Any) -> None:
+    meter = call.meter
+    found = meter.vendor.batch_line(line)
+    if found is None:
+        return
+    line_id, body, outcome = found
+    if not background.first_line(call.operation.subject or "", line_id):
+        return
+    name = meter.vendor.operation_of_body(body)
+    usage = Usage(passes=(), free="not_billed")
+    if body is not None:
+        usage = meter.vendor.usage_of(body, operation=name, batch=True)
+    one = Call(meter, Operation(f"{name}.batch", LINES), None, stream=False)
+    one.take_attribution(call)
+    one.started = _timestamp(body) or call.started
+    model = get(body, "model")
+    cost = meter.price(one, usage, model if isinstance(model, str) else None, "no_usage")
+    meter.emit(
+        CallRecord(
+            started_at=one.started_at,
+            duration_seconds=0.0,
+            time_to_first_token_seconds=None,
+            provider=one.provider,
+            operation=one.operation.name,
+            requested_model=None,
+            model=cost.model,
+            stream=False,
+            feature=one.feature,
+            team=one.team,
+            user=one.user,
+            usage=usage,
+            cost=cost,
+            outcome=outcome,
+            error_type="batch_line_failed" if outcome == "error" else None,
+            attempts=1,
+            request_id=get(body, "id") if isinstance(get(body, "id"), str) else None,
+            tags=one.tags,
+            trace_id=None,
+        )
+    )
+
+
+def _timestamp(body: Any) -> float | None:
+    """When the vendor began, Unix seconds, where it says so."""
+    for name in ("created_at", "created"):
+        value = get(body, name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e11:
+            return float(value)
+    return None

@@ -1,0 +1,196 @@
+"""One call in flight: what is known of it so far, and how it becomes exactly one record."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from time import perf_counter, time
+from typing import TYPE_CHECKING, Any
+
+from tracked_inference.vendors._operations import BATCH_FILE, LINES, RETRIEVE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tracked_inference._meter import Meter
+    from tracked_inference.record import Outcome
+    from tracked_inference.vendors._operations import Operation
+    from tracked_inference.vendors._reading import Reader
+
+__all__ = ["Call"]
+
+
+class Call:
+    """
+    One vendor call in flight.
+
+    The client makes it before the SDK is asked and hands it what it learns; whoever sees the end first calls `finish`,
+    and only the first one counts.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "attempts",
+        "feature",
+        "inside",
+        "lost_attempts",
+        "meter",
+        "opened",
+        "operation",
+        "provider",
+        "reader",
+        "region",
+        "request",
+        "request_id",
+        "requested_model",
+        "response",
+        "settled",
+        "start",
+        "started",
+        "stream",
+        "tags",
+        "team",
+        "trace_id",
+        "user",
+    )
+
+    def __init__(
+        self,
+        meter: Meter,
+        operation: Operation,
+        request: Mapping[str, Any] | None,
+        *,
+        stream: bool,
+    ) -> None:
+        self.start = perf_counter()
+        self.started = time()
+        self.meter = meter
+        self.operation = operation
+        self.request = request
+        self.stream = stream
+        model = request.get("model") if request is not None else None
+        self.requested_model: str | None = model if isinstance(model, str) else None
+        self.feature: str = ""
+        self.team: str = ""
+        self.user: str | None = None
+        self.tags: Mapping[str, str] = {}
+        self.provider = ""
+        self.region: str | None = None
+        self.trace_id: str | None = None
+        self.attempts = 0
+        self.lost_attempts = 0  # requests that timed out before the one that answered; they may be billed
+        self.request_id: str | None = None
+        self.response: Any = None  # the last HTTP response, while the SDK works on it
+        self.reader: Reader | None = None
+        self.opened = False  # the SDK gave the caller a stream
+        self.inside = False  # the SDK's own iterator runs: what it closes is not closed by the caller
+        self.settled = False
+
+    @property
+    def started_at(self) -> datetime:
+        """When the call started, aware UTC."""
+        return datetime.fromtimestamp(self.started, UTC)
+
+    def note_retry(self) -> None:
+        """The SDK is about to send the request again; one that timed out while it was answered may be billed."""
+        error = sys.exc_info()[1]
+        if error is not None and type(error).__name__ in ("ReadTimeout", "WriteTimeout", "APITimeoutError"):
+            self.lost_attempts += 1
+
+    def finish(
+        self,
+        outcome: Outcome,
+        body: Any = None,
+        *,
+        complete: bool = True,
+        error: BaseException | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """
+        End the call; only the first end counts.
+
+        Args:
+            outcome: How it ended for the caller.
+            body: The response, or what was seen of it; None where there is none.
+            complete: The vendor's final count is in it.
+            error: What the caller was given instead of a response.
+            reason: Why there is no usage, where that is known.
+        """
+        if self.settled:
+            return
+        self.settled = True
+        self.meter.settle(self, outcome, body, complete=complete, error=error, reason=reason)
+        self.request = self.response = self.reader = None
+
+    def drop(self) -> None:
+        """End the call without a record: it was none."""
+        if not self.settled:
+            self.settled = True
+            self.meter.dropped(self)
+            self.request = self.response = self.reader = None
+
+    def take_attribution(self, other: Call) -> None:
+        """Be for the same people, at the same seller, as another call."""
+        self.feature, self.team, self.user, self.tags = other.feature, other.team, other.user, other.tags
+        self.provider, self.region = other.provider, other.region
+
+    # What happens to a stream.
+
+    def stream_ended(self) -> None:
+        """The stream was read to its end."""
+        reader = self.reader
+        if self.settled or reader is None or self._no_call():
+            return
+        if reader.complete or self.operation.name in self.meter.vendor.STREAM_USAGE_ON_REQUEST:
+            self.finish("ok", reader.body(), complete=reader.complete, reason="stream_without_usage")
+        elif not self._goes_on():
+            # It ended without the vendor's last word: for the caller as for the bill it was cut.
+            self.finish("error", reader.body(), complete=False, reason="stream_cut")
+
+    def stream_left(self) -> None:
+        """The stream was closed or dropped before its end; the vendor bills what it made all the same."""
+        reader = self.reader
+        if self.settled or reader is None or self._no_call():
+            return
+        if reader.complete:
+            self.finish("ok", reader.body())
+        elif not self._goes_on():
+            self.finish("abandoned", reader.body(), complete=False, reason="stream_cut")
+
+    def failed(self, error: BaseException) -> None:
+        """The SDK raised instead of answering, or in the middle of a stream."""
+        if self.settled:
+            return
+        outcome: Outcome = "cancelled" if is_cancellation(error) else "error"
+        reader = self.reader
+        if reader is None or not self.opened:
+            self.meter.failed(self, outcome, error)
+        elif not self._no_call() and not self._goes_on():
+            reason = "stream_cancelled" if outcome == "cancelled" else "stream_cut"
+            self.finish(outcome, reader.body(), complete=reader.complete, error=error, reason=reason)
+
+    def _no_call(self) -> bool:
+        """End what is no call of its own: a look at a background response, the lines of a batch."""
+        kind, reader = self.operation.kind, self.reader
+        if kind == RETRIEVE and reader is not None:
+            retrieved, body = self.meter.retrieved, reader.body()
+            retrieved(self, body)
+        elif kind in (LINES, BATCH_FILE):
+            self.drop()
+        return self.settled
+
+    def _goes_on(self) -> bool:
+        """Whether the vendor goes on working in the background; the record is then made when it is seen finished."""
+        reader = self.reader
+        if reader is None or reader.response_id is None or not getattr(reader, "background", False):
+            return False
+        self.meter.remember(self, reader.response_id)
+        return True
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether an exception means that the caller was told to stop, not that the call failed."""
+    return isinstance(error, (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit, SystemExit)) or (
+        type(error).__name__ == "Cancelled"  # trio's, which we do not import
+    )

@@ -1,0 +1,108 @@
+"""The log sink: one structlog line a call, through the application's own configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+if TYPE_CHECKING:
+    from tracked_inference.record import CallRecord
+
+__all__ = ["LogSink", "fields_of"]
+
+
+class LogSink:
+    """
+    Writes `ai.inference.completed` (info) or `ai.inference.failed` (warning), and once a model that has no price.
+
+    Args:
+        logger: A structlog logger; default `structlog.get_logger("tracked_inference")`.
+    """
+
+    stage = "log"
+
+    def __init__(self, logger: Any = None) -> None:
+        self._log = structlog.get_logger("tracked_inference") if logger is None else logger
+        self._told: set[str] = set()
+
+    def __call__(self, record: CallRecord, /) -> None:
+        if record.outcome == "ok":
+            self._log.info("ai.inference.completed", **fields_of(record))
+        else:
+            self._log.warning("ai.inference.failed", **fields_of(record))
+        if (
+            record.cost.status == "unpriced"
+            and record.model not in self._told
+            and len(self._told) < _MAX_TOLD
+        ):
+            self._told.add(record.model)
+            self._log.warning(
+                "ai.inference.unpriced",
+                model=record.model,
+                provider=record.provider,
+                reasons=list(record.cost.reasons),
+                price_table=record.cost.table_version,
+                mend="add the model to the price file that TRACKED_INFERENCE_PRICES names: see docs/howto/prices.md",
+            )
+
+
+_MAX_TOLD = 1000
+
+
+def fields_of(record: CallRecord) -> dict[str, Any]:
+    """
+    A record as the fields of a log line: plain numbers and words, what says nothing left out; never text of a call.
+
+    `input_tokens` is every token that went in; what of it was read from or written to a cache stands beside it.
+    """
+    cost, usage = record.cost, record.usage
+    fields: dict[str, Any] = {
+        "model": record.model,
+        "feature": record.feature,
+        "team": record.team,
+        "input_tokens": None,
+        "output_tokens": None,
+        "estimated_cost_usd": None if cost.total_usd is None else round(float(cost.total_usd), 6),
+        "latency_seconds": round(record.duration_seconds, 3),
+        "cost_status": cost.status,
+        "price_table": cost.table_version,
+        "outcome": record.outcome,
+        "attempts": record.attempts,
+        "provider": record.provider,
+        "operation": record.operation,
+        "stream": record.stream,
+    }
+    if usage is not None:
+        tokens = usage.tokens()
+        output = sum(count for unit, count in tokens.items() if unit.startswith("output"))
+        fields["input_tokens"] = sum(tokens.values()) - output
+        fields["output_tokens"] = output
+        if len(tokens) > _PLAIN_KINDS:
+            read = usage.cache_read_tokens
+            written = usage.cache_write_tokens
+            if read:
+                fields["cache_read_tokens"] = read
+            if written:
+                fields["cache_write_tokens"] = written
+        if usage.reasoning_tokens:
+            fields["reasoning_tokens"] = usage.reasoning_tokens
+        if usage.service_tier is not None:
+            fields["service_tier"] = usage.service_tier
+    if cost.reasons:
+        fields["cost_reasons"] = list(cost.reasons)
+    if record.requested_model is not None and record.requested_model != record.model:
+        fields["requested_model"] = record.requested_model
+    if record.time_to_first_token_seconds is not None:
+        fields["time_to_first_token_seconds"] = round(record.time_to_first_token_seconds, 3)
+    for name in ("user", "error_type", "request_id", "trace_id"):
+        value = getattr(record, name)
+        if value is not None:
+            fields[name] = value
+    if record.tags:
+        fields["tags"] = dict(record.tags)
+    return fields
+
+
+_PLAIN_KINDS = 2
+"""Input and output alone: nothing was cached."""

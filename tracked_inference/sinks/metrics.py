@@ -1,0 +1,198 @@
+"""
+The Prometheus sink: one record becomes increments of the metrics that `catalogue` defines.
+
+Children are looked up once for each combination of labels and kept, so that a call costs increments alone.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from tracked_inference.sinks._collectors import Collectors, collectors_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from prometheus_client import CollectorRegistry
+
+    from tracked_inference.record import CallRecord
+    from tracked_inference.sinks._rolling import RollingHour
+
+__all__ = ["MetricsSink"]
+
+MAX_FEATURES = 200
+"""Distinct features that get a label of their own in one process; the others count as `other`."""
+
+MAX_TEAMS = 200
+"""Distinct teams that get a label of their own in one process; the others count as `other`."""
+
+MAX_UNKNOWN_MODELS = 50
+"""Distinct models without a price that get a label of their own in one process; the others count as `other`."""
+
+_OTHER = "other"
+_OUTCOMES = ("ok", "error", "cancelled", "abandoned")
+
+
+class MetricsSink:
+    """
+    Counts records in Prometheus.
+
+    Args:
+        registry: Where the metrics live; default prometheus_client's own `REGISTRY`.
+            Any number of sinks may share a registry: they share its metrics.
+    """
+
+    stage = "metrics"
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self._all: Collectors = collectors_of(registry)
+        self._children: dict[tuple[str, str, str], _Children] = {}
+        self._features: dict[str, _FeatureChildren] = {}
+
+    def __call__(self, record: CallRecord, /) -> None:
+        cost = record.cost
+        total = cost.total_usd
+        feature = self._feature(record.feature)
+        children = self._labelled(record.model, record.feature, record.team, known=total is not None)
+        children.calls(record.outcome).inc()
+        exemplar = None if record.trace_id is None else {"trace_id": record.trace_id}
+        if total is not None:
+            dollars = float(total)
+            if dollars > 0 and math.isfinite(dollars):
+                children.cost.inc(dollars, exemplar)
+                feature.hour.add(dollars)
+                self._all.keep_fresh()
+            if cost.status != "free":
+                feature.cost_per_call.observe(dollars, exemplar)
+        if cost.status in _UNPRICED:
+            for reason in cost.reasons or ("unknown",):
+                self._all.unpriced.labels(children.model, children.feature, _word(reason)).inc()
+        if cost.status in _UNMEASURED:
+            for reason in cost.reasons or ("unknown",):
+                self._all.unmeasured.labels(children.model, children.feature, _word(reason)).inc()
+        usage = record.usage
+        if usage is not None:
+            for unit, count in usage.tokens().items():
+                children.tokens(unit).inc(count)
+            if usage.reasoning_tokens > 0:
+                self._all.reasoning.labels(children.model, children.feature).inc(usage.reasoning_tokens)
+        children.duration.observe(max(record.duration_seconds, 0.0), exemplar)
+        first = record.time_to_first_token_seconds
+        if first is not None:
+            self._all.first_token.labels(children.model, children.feature).observe(max(first, 0.0), exemplar)
+        if record.attempts > 1:
+            self._all.retries.labels(children.model, children.feature).inc(record.attempts - 1)
+
+    # What the client tells beside records.
+
+    def declare(self, feature: str, team: str, models: Iterable[str] = ()) -> None:
+        """
+        Let the series of a feature exist at 0 before its first call.
+
+        Prometheus' `increase()` cannot see the first value of a series that is born with it.
+        """
+        self._feature(feature)
+        for model in models:
+            self._labelled(model, feature, team, known=True)
+
+    def show_feature(self, feature: Any) -> None:
+        """Show who owns a declared feature, and its budgets."""
+        words = (feature.service, feature.environment, feature.component, feature.cost_center)
+        self._all.feature_info.labels(feature.name, feature.team, *words).set(1)
+        for period, dollars in feature.budget_usd.items():
+            self._all.budget.labels(feature.name, feature.team, period).set(float(dollars))
+
+    def show_table(self, version: str, sha256: str, recorded_at: datetime) -> None:
+        """Show which price table is in use, and its age."""
+        self._all.show_table(version, sha256, recorded_at)
+
+    def call_started(self, call: Any) -> None:
+        """A call is in flight."""
+        self._feature(call.feature).in_progress.inc()
+
+    def call_ended(self, call: Any) -> None:
+        """A call is no longer in flight."""
+        self._feature(call.feature).in_progress.dec()
+
+    def show_prices(self, model: str, rates: Mapping[str, Any]) -> None:
+        """Show the list price of each token kind of a model that was seen."""
+        for unit, rate in rates.items():
+            self._all.price.labels(model, unit).set(float(rate))
+
+    # Labels.
+
+    def _feature(self, feature: str) -> _FeatureChildren:
+        found = self._features.get(feature)
+        if found is None:
+            label = self._all.capped("feature", feature, MAX_FEATURES)
+            found = self._features.get(label) or _FeatureChildren(self._all, label)
+            self._features[label] = found  # bounded by the cap
+        return found
+
+    def _labelled(self, model: str, feature: str, team: str, *, known: bool) -> _Children:
+        found = self._children.get((model, feature, team))
+        if found is None:
+            collectors = self._all
+            if known:
+                collectors.know(model)
+            labels = (
+                model
+                if collectors.is_known(model)
+                else collectors.capped("model", model, MAX_UNKNOWN_MODELS),
+                collectors.capped("feature", feature, MAX_FEATURES),
+                collectors.capped("team", team, MAX_TEAMS),
+            )
+            found = self._children.get(labels) or _Children(collectors, *labels)
+            self._children[labels] = found  # bounded by the caps
+            for name, label, value in zip(_CAPPED, labels, (model, feature, team), strict=True):
+                if label != value:
+                    collectors.overflow.labels(name).inc()
+        return found
+
+
+_CAPPED = ("model", "feature", "team")
+_UNPRICED = frozenset({"unpriced", "partial"})
+_UNMEASURED = frozenset({"unmeasured", "lower_bound"})
+
+
+class _Children:
+    """The children of one model, feature and team, born at 0 all at once."""
+
+    __slots__ = ("_all", "_calls", "_tokens", "cost", "duration", "feature", "model", "team")
+
+    def __init__(self, collectors: Collectors, model: str, feature: str, team: str) -> None:
+        self._all = collectors
+        self.model, self.feature, self.team = model, feature, team
+        self.cost = collectors.cost.labels(model, feature, team)
+        self.duration = collectors.duration.labels(model, feature)
+        self._calls = {
+            outcome: collectors.calls.labels(model, feature, team, outcome) for outcome in _OUTCOMES
+        }
+        self._tokens = {unit: collectors.tokens.labels(model, feature, unit) for unit in ("input", "output")}
+
+    def calls(self, outcome: str) -> Any:
+        return self._calls[outcome]
+
+    def tokens(self, unit: str) -> Any:
+        child = self._tokens.get(unit)
+        if child is None:
+            child = self._tokens[unit] = self._all.tokens.labels(self.model, self.feature, unit)
+        return child
+
+
+class _FeatureChildren:
+    """The children of one feature."""
+
+    __slots__ = ("cost_per_call", "hour", "in_progress")
+
+    def __init__(self, collectors: Collectors, feature: str) -> None:
+        self.cost_per_call = collectors.cost_per_call.labels(feature)
+        self.in_progress = collectors.in_progress.labels(feature)
+        self.hour: RollingHour = collectors.rolling_hour(feature)
+
+
+def _word(reason: str) -> str:
+    """The part of a reason that comes from a fixed list: what follows a colon is the vendor's and may be anything."""
+    return reason.partition(":")[0]
