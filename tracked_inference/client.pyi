@@ -7,6 +7,7 @@
 # only what is returned names the vendors' classes.
 
 from collections.abc import Iterable, Mapping
+from os import PathLike
 from typing import (
     Any,
     Literal,
@@ -28,6 +29,7 @@ from prometheus_client import CollectorRegistry
 
 from tracked_inference.pricing import PriceTable
 from tracked_inference.record import InferenceResult, Sink
+from tracked_inference.registry import FeatureRegistry
 
 __all__ = ["TrackedClient", "track"]
 
@@ -45,6 +47,7 @@ class _Options(TypedDict, total=False):
     provider: str | None
     stream_usage: bool | None
     on_unpriced: Literal["count", "raise"]
+    config: FeatureRegistry | str | PathLike[str] | None
 
 def track(client: _C, **options: Unpack[_Options]) -> _C: ...
 
