@@ -408,8 +408,10 @@ class Meter:
             body = error.completion  # type: ignore[attr-defined]  # LengthFinishReasonError carries what was paid for
         elif response is not None and _read(response):
             body = json_body(response)  # a paid answer that the SDK could not make sense of
-        elif call.attempts == 0 and outcome == "error" and call.counts_attempts:
-            call.drop()  # nothing was sent
+        elif outcome == "error" and (
+            (call.attempts == 0 and call.counts_attempts) or isinstance(error, TypeError)
+        ):
+            call.drop()  # nothing was sent: what was given cannot be written as JSON, say
             return
         else:
             reason = "cancelled" if outcome == "cancelled" else _lost(error)

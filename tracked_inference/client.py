@@ -66,7 +66,7 @@ def track(
     The same as `TrackedClient(...)` for type checkers that should see exactly the type that went in.
     """
     base = type(client)
-    if isinstance(client, TrackedClient):  # tracked again: the new words, once
+    if isinstance(client, TrackedClient) and hasattr(base, _BASE):  # tracked again: the new words, once
         base = getattr(base, _BASE)
         kept: Meter = client.__dict__[_METER]
         feature = feature or kept.own.feature

@@ -62,12 +62,13 @@ class MetricsSink:
         exemplar = None if record.trace_id is None else {"trace_id": record.trace_id}
         if total is not None:
             dollars = float(total)
-            if dollars > 0 and math.isfinite(dollars):
+            sound = dollars >= 0 and math.isfinite(dollars)  # one NaN would poison a counter or a sum for ever
+            if sound and dollars > 0:
                 children.cost.inc(dollars, exemplar)
                 feature.by_status(cost.status).inc(dollars)
                 feature.hour.add(dollars)
                 self._all.keep_fresh()
-            if cost.status != "free":
+            if sound and cost.status != "free":
                 feature.cost_per_call.observe(dollars, exemplar)
         if cost.status in _UNPRICED:
             for reason in cost.reasons or ("unknown",):
