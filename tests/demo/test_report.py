@@ -1,5 +1,6 @@
 """What the demo shows people: a table that fits, and notes that say what happened."""
 
+import io
 from decimal import Decimal
 
 import pytest
@@ -15,10 +16,9 @@ from tracked_inference.demo.run import Demo, Plan
 
 
 def drawn(renderable, width=80):
-    console = Console(width=width, force_terminal=False, record=True, file=open("/dev/null", "w"))
-    with console.file:
-        console.print(renderable)
-        return console.export_text()
+    output = io.StringIO()
+    Console(width=width, force_terminal=False, file=output).print(renderable)
+    return output.getvalue()
 
 
 @pytest.fixture
