@@ -88,7 +88,7 @@ def test_the_ending_tells_what_happened(demo):
     assert (
         "1 call cut short, as when a user leaves: the vendor billed $0.0042 and told the client of $0" in text
     )
-    assert "3 requests were refused by a rate limit" in text
+    assert "3 times a rate limit refused a request and the SDK sent it again; the call counts once." in text
     assert "1 call failed and cost nothing." in text
     assert "2 calls of support_chat went to gpt-6-nano-preview, which has no price" in text
     assert "tracked-inference grafana export" in text
