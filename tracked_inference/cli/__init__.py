@@ -44,7 +44,7 @@ class Entry(NamedTuple):
 
 COMMANDS: dict[str, Entry] = {
     "demo": Entry(
-        "tracked_inference.cli.demo:command", "Watch what five features cost, without a key.", "all"
+        "tracked_inference.cli.demo:command", "Watch what five features cost, without a key."
     ),
     "features": Entry("tracked_inference.cli.features:command", "Check and list the registry file."),
 }
