@@ -269,7 +269,7 @@ def objections(
     if not allow_jumps:
         for change in changes:
             ratio = change.ratio
-            if ratio is not None and not 1 / most <= ratio <= most:
+            if ratio is not None and ratio > 0 and not 1 / most <= ratio <= most:
                 found.append(
                     f"{change.provider} {change.model}: {change.unit} would go from {change.old} to {change.new},"
                     f" more than {most}-fold; pass --allow-jumps if that is right"
