@@ -122,6 +122,7 @@ class BudgetGuard:
         account = self._accounts.get(record.feature)
         if account is None or not dollars:
             return
+        self._run()
         now = self._clock()
         with self._lock:
             for book in account.books:
