@@ -219,7 +219,7 @@ def test_spending_counts_while_nobody_answers_for_long(guarded):
         guard.note(record("0.01"))
 
     assert guard.spent_usd("search") == {"month": Decimal("21.00")}
-    assert len(guard._accounts["search"].books[0].recent) <= 1200
+    assert len(guard.accounts["search"].books[0].recent) <= 1200
 
 
 def test_every_period_is_asked_about_once_for_all_features(guarded):

@@ -276,7 +276,7 @@ def test_a_fault_of_the_guard_lets_the_call_pass(config):
     vendor, registry = Vendor(), CollectorRegistry()
     client = vendor.client(feature="search", config=config, registry=registry)
     guard = client.__dict__["_tracked_meter"].guard
-    guard.refusal = None  # not callable
+    guard.refusal = None  # not callable; and the account is not open yet, so that it is asked
     guard.note = None
 
     assert ask(client).content[0].text == "ok"
