@@ -360,7 +360,7 @@ class Meter:
             if call.reader is None and "json" not in media_type(http.headers):
                 call.reader = self.vendor.reader(call.operation.name)
             call.opened = True
-            observe_unread(result, http, call)
+            observe_unread(http, call)
 
     def answered(self, call: Call, body: Any, *, left: bool = False) -> None:
         """The SDK's answer, or its JSON, is here; `left` if the caller did not read it to its end."""

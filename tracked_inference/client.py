@@ -42,7 +42,6 @@ _BASE = "_tracked_base"
 
 def track(
     client: _C,
-    /,
     *,
     feature: str | None = None,
     team: str | None = None,
