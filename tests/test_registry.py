@@ -180,7 +180,10 @@ def test_a_changed_file_is_read_again(written):
 def test_prometheus_is_where_budgets_are_read(written):
     """Its table has defaults for all but the address."""
     registry = FeatureRegistry.load(
-        written(GOOD + '[prometheus]\nurl = "https://mimir.example/prometheus"\nmatchers = \'env="p",job=~"a|b"\'\n')
+        written(
+            GOOD
+            + '[prometheus]\nurl = "https://mimir.example/prometheus"\nmatchers = \'env="p",job=~"a|b"\'\n'
+        )
     )
 
     assert registry.prometheus == PrometheusSettings(
@@ -197,7 +200,7 @@ def test_prometheus_is_where_budgets_are_read(written):
         ("[prometheus]\nrefresh_seconds = true\n", "1 or more"),
         ('[prometheus]\nwhen_unreachable = "wait"\n', "'allow' or 'refuse'"),
         ("[prometheus]\nmatchers = 'production'\n", "must be label matchers"),
-        ("[prometheus]\nmatchers = 'a=\"b\"} or {c=\"d\"'\n", "must be label matchers"),
+        ('[prometheus]\nmatchers = \'a="b"} or {c="d"\'\n', "must be label matchers"),
         ('[prometheus]\nurll = "http://x"\n', "did you mean 'url'"),
         ('[features.search]\nteam = "discovery"\non_budget = "refuse"\n', "without a budget"),
         ('[features.search]\nteam = "discovery"\nestimate = 5\n', "estimate must be text"),

@@ -78,7 +78,14 @@ def backfill(folder: Path, samples):
     lines.append("# EOF\n")
     (folder / "samples.om").write_text("\n".join(lines))
     subprocess.run(
-        [shutil.which("promtool"), "tsdb", "create-blocks-from", "openmetrics", folder / "samples.om", folder / "data"],
+        [
+            shutil.which("promtool"),
+            "tsdb",
+            "create-blocks-from",
+            "openmetrics",
+            folder / "samples.om",
+            folder / "data",
+        ],
         check=True,
         capture_output=True,
     )

@@ -43,7 +43,9 @@ def main(config, port, pause_seconds):
     calls, end = 0, time.monotonic() + MOST_SECONDS
     while time.monotonic() < end:
         try:
-            client.messages.create(model="claude-haiku-4-5", max_tokens=1, messages=[{"role": "user", "content": "x"}])
+            client.messages.create(
+                model="claude-haiku-4-5", max_tokens=1, messages=[{"role": "user", "content": "x"}]
+            )
         except BudgetExceededError as error:
             print(f"refused {calls} {error}", flush=True)
             sys.stdin.readline()  # stay, to be scraped, until the other one is done

@@ -49,9 +49,7 @@ class Source:
         self.asked.append((period, sorted(features), start, at))
         if self.error is not None:
             raise self.error
-        return Answer(
-            dict.fromkeys(features, Decimal(self.spent)), dict.fromkeys(features, self.seen_until)
-        )
+        return Answer(dict.fromkeys(features, Decimal(self.spent)), dict.fromkeys(features, self.seen_until))
 
 
 def record(dollars, feature="search"):
@@ -434,7 +432,9 @@ def test_a_source_that_hangs_delays_no_call():
 
 def test_many_threads_lose_no_cent(guarded):
     """Eight threads note a thousand cents each while others look."""
-    guard = guarded(feature=Feature("search", "discovery", budget_usd={"month": Decimal(1000)}, on_budget="refuse"))
+    guard = guarded(
+        feature=Feature("search", "discovery", budget_usd={"month": Decimal(1000)}, on_budget="refuse")
+    )
 
     def work():
         for _ in range(1000):

@@ -3,8 +3,6 @@
 import time
 from decimal import Decimal
 
-import anthropic
-import openai
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -12,6 +10,9 @@ from tracked_inference import TrackedClient, attribute
 from tracked_inference.errors import BudgetExceededError, ConfigurationError, TrackedInferenceError
 from tracked_inference.planning import _guards
 from tracked_inference.registry import FeatureRegistry
+
+anthropic = pytest.importorskip("anthropic", reason="the Anthropic SDK is not installed")
+openai = pytest.importorskip("openai", reason="the OpenAI SDK is not installed")
 
 # 1,000,000 input tokens of claude-haiku-4-5 cost one dollar.
 A_DOLLAR = {"input_tokens": 1_000_000, "output_tokens": 0}
@@ -56,7 +57,9 @@ class Vendor:
     def __call__(self, request):
         self.requests.append(request.url.path)
         if request.url.path.endswith("/batches"):
-            return self.http.Response(200, json={"id": "batch_1", "processing_status": "in_progress", "status": "validating"})
+            return self.http.Response(
+                200, json={"id": "batch_1", "processing_status": "in_progress", "status": "validating"}
+            )
         return self.http.Response(
             200,
             json={
@@ -77,7 +80,9 @@ class Vendor:
 
 
 def ask(client):
-    return client.messages.create(model="claude-haiku-4-5", max_tokens=1, messages=[{"role": "user", "content": "x"}])
+    return client.messages.create(
+        model="claude-haiku-4-5", max_tokens=1, messages=[{"role": "user", "content": "x"}]
+    )
 
 
 def test_the_call_after_the_budget_is_refused_before_it_is_sent(config):
@@ -164,11 +169,20 @@ def test_openai_batches_are_refused_and_moderations_are_not():
     def answer(request):
         vendor.requests.append(request.url.path)
         if request.url.path.endswith("/moderations"):
-            return vendor.http.Response(200, json={"id": "m", "model": "omni-moderation-latest", "results": []})
+            return vendor.http.Response(
+                200, json={"id": "m", "model": "omni-moderation-latest", "results": []}
+            )
         usage = {"prompt_tokens": 4_000_000, "completion_tokens": 0, "total_tokens": 4_000_000}
         return vendor.http.Response(
             200,
-            json={"id": "c", "object": "chat.completion", "created": 1, "model": "gpt-5-mini", "choices": [], "usage": usage},
+            json={
+                "id": "c",
+                "object": "chat.completion",
+                "created": 1,
+                "model": "gpt-5-mini",
+                "choices": [],
+                "usage": usage,
+            },
         )
 
     http_client = vendor.http.Client(transport=vendor.http.MockTransport(answer))
@@ -230,7 +244,11 @@ def test_a_budget_can_be_given_in_code():
     """Without a registry file; its metrics are exported as a declared one's are."""
     vendor, registry = Vendor(), CollectorRegistry()
     client = vendor.client(
-        feature="search", team="discovery", budget_usd={"month": Decimal(1)}, on_budget="refuse", registry=registry
+        feature="search",
+        team="discovery",
+        budget_usd={"month": Decimal(1)},
+        on_budget="refuse",
+        registry=registry,
     )
     ask(client)
 

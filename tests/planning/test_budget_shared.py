@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.planning.prometheus import free_port, needs_prometheus, prometheus
+
+pytest.importorskip("anthropic", reason="the Anthropic SDK is not installed")
 
 ROOT = Path(__file__).parents[2]
 BUDGET = 40

@@ -89,7 +89,10 @@ def test_features_are_answered_together_and_each_for_itself(store):
     """One question for all; a feature that nobody knows has spent nothing."""
     answer = PrometheusSpend(store)("month", ["long", "born", "nobody"], MONTH, NOON)
 
-    assert {feature: round(float(value), 1) for feature, value in answer.spent_usd.items()} == {"long": 12.0, "born": 9.0}
+    assert {feature: round(float(value), 1) for feature, value in answer.spent_usd.items()} == {
+        "long": 12.0,
+        "born": 9.0,
+    }
 
 
 @needs_prometheus
@@ -126,7 +129,10 @@ def test_environments_of_one_store_can_be_told_apart(store):
     ("at", "dollars"),
     [
         (MONTH - timedelta(seconds=20), 744),  # October's, in October
-        (MONTH + timedelta(seconds=20), 0),  # the last recorded value is October's: not taken; the counters say nothing yet
+        (
+            MONTH + timedelta(seconds=20),
+            0,
+        ),  # the last recorded value is October's: not taken; the counters say nothing yet
         (MONTH + timedelta(minutes=30), 0.5),
         (NOON, 12),
     ],
@@ -146,7 +152,10 @@ def test_the_answer_says_until_when_processes_were_seen(store):
     answer = PrometheusSpend(store)("month", ["long", "ruled", "nobody"], MONTH, at)
 
     assert answer.seen_until == {"long": NOON.timestamp(), "ruled": at.timestamp() - 360}
-    assert {name: round(float(value), 1) for name, value in answer.spent_usd.items()} == {"long": 12.0, "ruled": 12.0}
+    assert {name: round(float(value), 1) for name, value in answer.spent_usd.items()} == {
+        "long": 12.0,
+        "ruled": 12.0,
+    }
 
 
 # Stores that do not answer.
@@ -241,8 +250,13 @@ def test_an_answer_that_is_none(answering, status, body, expected):
 
 def test_what_is_not_finite_is_left_out(answering):
     """NaN and infinity are no amounts."""
-    result = [{"metric": {"feature": name}, "value": [1, value]} for name, value in [("a", "NaN"), ("b", "+Inf"), ("c", "1.5")]]
-    port, _ = answering(body=json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode())
+    result = [
+        {"metric": {"feature": name}, "value": [1, value]}
+        for name, value in [("a", "NaN"), ("b", "+Inf"), ("c", "1.5")]
+    ]
+    port, _ = answering(
+        body=json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
+    )
 
     found = Prometheus(f"http://127.0.0.1:{port}").query("up", NOON)
 
@@ -265,11 +279,22 @@ def test_keys_are_sent_and_never_shown(answering, monkeypatch):
     assert "s3cret" not in f"{caught.value} {store!r} {store.name}"
 
 
-@pytest.mark.parametrize("url", ["prometheus:9090", "ftp://x", "http://", "file:///etc/passwd", "http://x:99999"])
+@pytest.mark.parametrize(
+    "url", ["prometheus:9090", "ftp://x", "http://", "file:///etc/passwd", "http://x:99999"]
+)
 def test_an_address_that_is_none_is_refused(url):
     """With the places it may have come from."""
     with pytest.raises(ConfigurationError, match="TRACKED_INFERENCE_PROMETHEUS_URL"):
         Prometheus(url)
+
+
+def test_a_token_is_sent_as_a_bearer(answering, monkeypatch):
+    """As `tracked-inference report` sends it."""
+    port, seen = answering(body=b'{"status":"success","data":{"resultType":"vector","result":[]}}')
+    monkeypatch.setenv("TRACKED_INFERENCE_PROMETHEUS_TOKEN", "s3cret")
+
+    assert Prometheus(f"http://127.0.0.1:{port}").query("up", NOON) == []
+    assert seen[0][1]["Authorization"] == "Bearer s3cret"
 
 
 def test_headers_that_cannot_be_read_are_refused(monkeypatch):
@@ -290,10 +315,20 @@ def two_days():
     totals = dict.fromkeys(("calls", "input", "cache_read", "output"), 0.0)
     for at in every(5, MONTH, MONTH + timedelta(days=2)):
         stamp = int(at.timestamp())
-        yield "ai_inference_calls_total", {"feature": "ask", "model": "gpt-5", "outcome": "ok"}, round(totals["calls"], 6), stamp
+        yield (
+            "ai_inference_calls_total",
+            {"feature": "ask", "model": "gpt-5", "outcome": "ok"},
+            round(totals["calls"], 6),
+            stamp,
+        )
         yield "ai_inference_calls_total", {"feature": "ask", "model": "gpt-5", "outcome": "error"}, 7, stamp
         for kind in ("input", "cache_read", "output"):
-            yield "ai_inference_tokens_total", {"feature": "ask", "model": "gpt-5", "token_type": kind}, round(totals[kind], 6), stamp
+            yield (
+                "ai_inference_tokens_total",
+                {"feature": "ask", "model": "gpt-5", "token_type": kind},
+                round(totals[kind], 6),
+                stamp,
+            )
         calls = (100 if at < MONTH + timedelta(days=1) else 300) / 288
         tokens = 1000 if at < MONTH + timedelta(days=1) else 2000
         totals["calls"] += calls
@@ -315,7 +350,9 @@ def test_an_estimate_can_take_its_numbers_from_prometheus(tmp_path):
     assert (found.first_day, found.last_day) == (MONTH.date(), (MONTH + timedelta(days=1)).date())
     assert found.calls == pytest.approx(400, rel=0.01)
     assert float(found.input_tokens.mean) == pytest.approx(1750, rel=0.01)
-    assert (float(found.input_tokens.p50), float(found.input_tokens.p95)) == pytest.approx((1000, 2000), rel=0.01)
+    assert (float(found.input_tokens.p50), float(found.input_tokens.p95)) == pytest.approx(
+        (1000, 2000), rel=0.01
+    )
     assert float(found.requests_per_day.mean) == pytest.approx(200, rel=0.01)
     assert float(found.cached_share) == pytest.approx(0.5, rel=0.01)
     assert found.models == {"gpt-5": 1}
