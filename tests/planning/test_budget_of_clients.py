@@ -289,7 +289,7 @@ def test_a_budget_that_cannot_be_is_refused_where_the_client_is_made(words, said
         Vendor().client(feature="search", team="discovery", **words)
 
 
-def test_a_fault_of_the_guard_lets_the_call_pass(config):
+def test_a_fault_of_the_guard_lets_the_call_pass(config, faults):
     """It is counted as any fault of the tracking is."""
     vendor, registry = Vendor(), CollectorRegistry()
     client = vendor.client(feature="search", config=config, registry=registry)
@@ -299,6 +299,8 @@ def test_a_fault_of_the_guard_lets_the_call_pass(config):
 
     assert ask(client).content[0].text == "ok"
     assert registry.get_sample_value("ai_inference_tracking_errors_total", {"stage": "budget"}) == 2
+    assert [stage for stage, _ in faults] == ["budget", "budget"]
+    faults.clear()
 
 
 def test_no_guard_is_made_where_no_feature_has_one(tmp_path):
