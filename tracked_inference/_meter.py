@@ -201,8 +201,11 @@ class Meter:
         if stream:
             call.reader = self.vendor.reader(operation.name)
         if operation.kind == CALL:
-            if self.guard is not None and operation.name not in _NEVER_BILLED:
-                self._stop_if_spent(self.guard, call.feature)
+            guard = self.guard
+            if guard is not None:
+                account = guard.accounts.get(call.feature)
+                if account is not None and not account.open and operation.name not in _NEVER_BILLED:
+                    self._stop_if_spent(guard, call.feature)
             for started in self._starts:
                 self.guarded("metrics", started, call)
         return call

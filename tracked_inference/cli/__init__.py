@@ -46,6 +46,7 @@ COMMANDS: dict[str, Entry] = {
     "demo": Entry(
         "tracked_inference.cli.demo:command", "Watch what five features cost, without a key."
     ),
+    "estimate": Entry("tracked_inference.cli.estimate:command", "Estimate what a feature will cost."),
     "features": Entry("tracked_inference.cli.features:command", "Check and list the registry file."),
 }
 """Every command, by name."""

@@ -108,7 +108,9 @@ class MetricsSink:
         for period, dollars in feature.budget_usd.items():
             self._all.budget.labels(feature.name, feature.team, period).set(float(dollars))
             if feature.on_budget == "refuse":
-                self._all.refused.labels(feature.name, feature.team, period)  # there at 0: increase() misses births
+                self._all.refused.labels(
+                    feature.name, feature.team, period
+                )  # there at 0: increase() misses births
 
     def show_table(self, version: str, sha256: str, recorded_at: datetime) -> None:
         """Show which price table is in use, and its age."""
