@@ -9,7 +9,7 @@ All calendar arithmetic is in UTC, as `month()` and `hour()` are.
 from __future__ import annotations
 
 from textwrap import dedent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .names import raw
 
@@ -66,14 +66,14 @@ STARTS = "job:ai_inference_instances:started5m"
 def recorded_labels() -> dict[str, tuple[str, ...]]:
     """The labels of each recorded series, read from the level of its name; `started5m` has those of scraping."""
     known = ("feature", "team", "month", "day", "hour", "period", "version", "sha256", "job")
-    names = [rule["record"] for group in recording_groups() for rule in group["rules"]]  # type: ignore[index,union-attr]
+    names = [rule["record"] for group in recording_groups() for rule in group["rules"]]
     return {
         str(name): tuple(label for label in known if label in str(name).split(":")[0].split("_"))
         for name in names
     }
 
 
-def recording_groups(settings: Settings | None = None) -> list[dict[str, object]]:
+def recording_groups(settings: Settings | None = None) -> list[dict[str, Any]]:
     """The groups of `rules/recording.yaml`."""
     extra = settings.matchers if settings is not None else ()
     return [

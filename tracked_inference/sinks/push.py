@@ -109,7 +109,9 @@ class Pusher:
         if self._way == "import":
             taken = self._send("POST", "/api/v1/import/prometheus", self._stamped(metrics), metrics)
         elif self._way == "aggregating":
-            taken = self._send("POST", f"/metrics/job/{quote(self._labels['job'], safe='')}", self._added(metrics), metrics)
+            taken = self._send(
+                "POST", f"/metrics/job/{quote(self._labels['job'], safe='')}", self._added(metrics), metrics
+            )
         else:
             path = "".join(f"/{name}/{quote(value, safe='')}" for name, value in self._labels.items())
             taken = self._send("PUT", f"/metrics{path}", self._plain(metrics), metrics)
@@ -124,7 +126,9 @@ class Pusher:
             with urllib.request.urlopen(request, timeout=self._timeout):  # noqa: S310  # the same
                 pass
         except urllib.error.HTTPError as error:
-            raise ConnectionError(f"{self._url}{path} refused the metrics: {error.code} {error.reason}") from error
+            raise ConnectionError(
+                f"{self._url}{path} refused the metrics: {error.code} {error.reason}"
+            ) from error
         except OSError as error:
             raise ConnectionError(f"{self._url} could not be reached to push metrics: {error}") from error
         return {
