@@ -1,0 +1,13 @@
+"""The rest of the bill: a tagging standard that is enforced, and a scanner for orphaned resources (extra `[aws]`)."""
+
+from tracked_inference.cloud.instances import create_tagged_instance
+from tracked_inference.cloud.tags import ResourceTags, validate_tags
+from tracked_inference.cloud.vocabulary import TagStandard, check_tags
+
+__all__ = [
+    "ResourceTags",
+    "TagStandard",
+    "check_tags",
+    "create_tagged_instance",
+    "validate_tags",
+]
