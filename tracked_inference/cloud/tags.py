@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tracked_inference.cloud.vocabulary import DEFAULT_STANDARD, TAG_KEYS, TagStandard, check_tags, is_email
+from tracked_inference.cloud.vocabulary import (
+    DEFAULT_STANDARD,
+    TAG_KEYS,
+    TagStandard,
+    check_tags,
+    is_email,
+    prefixed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -81,7 +88,3 @@ def validate_tags(tags: ResourceTags, standard: TagStandard = DEFAULT_STANDARD) 
     return [
         problem.message for problem in check_tags({key: getattr(tags, key) for key in TAG_KEYS}, standard)
     ]
-
-
-def _prefixed(prefix: str, key: str) -> str:
-    return f"{prefix.rstrip('/')}/{key}" if prefix else key

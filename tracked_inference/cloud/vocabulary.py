@@ -1,12 +1,12 @@
 """
 The words that say whose a thing is and who pays for it, and which values they may take.
 
-One vocabulary for LLM calls, cloud resources and the registry file of features, so that cost joins across them.
+One vocabulary for LLM calls, cloud resources and the registry file of features, so that cost joins.
 Pure functions over plain mappings; nothing here imports boto3 or PyYAML.
 
 A value is a slug that three grammars accept at once:
 - AWS tag values: letters, digits, spaces and `+ - = . _ : / @`, at most 256 characters;
-- Kubernetes label values: letters, digits, `-`, `_`, `.`, a letter or digit at both ends, at most 63 characters;
+- Kubernetes label values: letters, digits, `-`, `_`, `.`, a letter or digit at both ends, at most 63;
 - GCP label values: lower-case letters, digits, `_` and `-`, at most 63 characters.
 """
 
@@ -32,6 +32,7 @@ __all__ = [
     "check_tags",
     "is_email",
     "is_slug",
+    "prefixed",
     "suggest_slug",
 ]
 
@@ -90,7 +91,7 @@ class TagStandard:
         environments: The legal values of `environment`.
         required: Keys without which nothing is created.
         allowed: For further keys, the only legal values: `{"team": ("documents", "search")}`.
-        label_prefix: Stands before every key in Kubernetes, such as `cost.example.com/`; ends with a slash unless empty.
+        label_prefix: Stands before every key in Kubernetes, such as `cost.example.com/`.
     """
 
     environments: tuple[str, ...] = ("production", "staging", "development")
@@ -122,6 +123,11 @@ def is_slug(value: str) -> bool:
 def is_email(value: str) -> bool:
     """Whether a value is a lower-case e-mail address: legal on AWS, and in Kubernetes as an annotation alone."""
     return len(value) <= _MAX_EMAIL and _EMAIL.fullmatch(value) is not None
+
+
+def prefixed(prefix: str, key: str) -> str:
+    """Return a key as it stands in Kubernetes: behind `prefix` and a slash, or alone where there is no prefix."""
+    return f"{prefix.rstrip('/')}/{key}" if prefix else key
 
 
 def suggest_slug(value: str) -> str | None:
@@ -188,10 +194,8 @@ def _check_value(key: str, value: object, standard: TagStandard) -> TagProblem |
 
 def _not_allowed(key: str, value: str, allowed: tuple[str, ...]) -> TagProblem:
     folded = value.strip().casefold()
-    shorthand = _ENVIRONMENT_SHORTHANDS.get(folded) if key == "environment" else None
-    if shorthand in allowed:
-        suggestion = shorthand
-    else:
+    suggestion = _ENVIRONMENT_SHORTHANDS.get(folded) if key == "environment" else None
+    if suggestion not in allowed:
         suggestion = next(iter(difflib.get_close_matches(folded, allowed, n=1, cutoff=0.6)), None)
     discreet = f"{key} must be {_either(allowed)}"
     return TagProblem(
