@@ -1,4 +1,4 @@
-"""The rest of the bill: a tagging standard that is enforced, and a scanner for orphaned resources (extra `[aws]`)."""
+"""The rest of the bill: an enforced tagging standard and a scanner for orphaned resources (extra `[aws]`)."""
 
 from tracked_inference.cloud.instances import create_tagged_instance
 from tracked_inference.cloud.tags import ResourceTags, validate_tags

@@ -1,4 +1,4 @@
-"""`ResourceTags`: who owns a cloud resource and who pays for it, in the words that LLM calls are counted by."""
+"""`ResourceTags`: who owns a cloud resource and who pays, in the words that LLM calls are counted by."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ResourceTags:
     """
     The tags of one cloud resource.
 
-    Constructing never raises; `validate_tags` says what is wrong, and everything that acts on tags asks it first.
+    Constructing never raises; `validate_tags` says what is wrong, and what acts on tags asks it first.
 
     Attributes:
         team: Which team owns the resource.
@@ -58,7 +58,7 @@ class ResourceTags:
 
     @classmethod
     def from_aws_format(cls, tags: Iterable[Mapping[str, str]]) -> ResourceTags:
-        """Read the tags of a resource as AWS returns them; keys of others are ignored, absent ones are empty."""
+        """Read tags as AWS returns them; other keys are ignored, absent ones are empty."""
         found = {tag["Key"]: tag.get("Value", "") for tag in tags if "Key" in tag}
         values = {key: found.get(key, "") for key in TAG_KEYS if key != "feature"}
         return cls(**values, feature=found.get("feature") or None)
@@ -67,17 +67,15 @@ class ResourceTags:
         """
         Return the tags as Kubernetes labels, each key behind `prefix` (such as `cost.example.com/`).
 
-        An e-mail address is no legal label value, so such a `created_by` is in `to_kubernetes_annotations` instead.
+        An e-mail address is no legal label value: it is in `to_kubernetes_annotations` instead.
         """
         return {
-            _prefixed(prefix, key): value for key, value in self.to_dict().items() if not self._annotated(key)
+            prefixed(prefix, key): value for key, value in self.to_dict().items() if not self._annotated(key)
         }
 
     def to_kubernetes_annotations(self, prefix: str = "") -> dict[str, str]:
-        """Return those of the tags that can only be annotations; empty unless `created_by` is an e-mail address."""
-        return {
-            _prefixed(prefix, key): value for key, value in self.to_dict().items() if self._annotated(key)
-        }
+        """Return the tags that can only be annotations: a `created_by` that is an e-mail address."""
+        return {prefixed(prefix, key): value for key, value in self.to_dict().items() if self._annotated(key)}
 
     def _annotated(self, key: str) -> bool:
         return key == "created_by" and isinstance(self.created_by, str) and is_email(self.created_by.lower())

@@ -121,12 +121,12 @@ def is_slug(value: str) -> bool:
 
 
 def is_email(value: str) -> bool:
-    """Whether a value is a lower-case e-mail address: legal on AWS, and in Kubernetes as an annotation alone."""
+    """Whether a value is a lower-case e-mail address: legal on AWS, in Kubernetes only as an annotation."""
     return len(value) <= _MAX_EMAIL and _EMAIL.fullmatch(value) is not None
 
 
 def prefixed(prefix: str, key: str) -> str:
-    """Return a key as it stands in Kubernetes: behind `prefix` and a slash, or alone where there is no prefix."""
+    """Return a key as it stands in Kubernetes: behind `prefix` and a slash, or alone without a prefix."""
     return f"{prefix.rstrip('/')}/{key}" if prefix else key
 
 
