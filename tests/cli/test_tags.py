@@ -104,6 +104,19 @@ def test_sarif_is_sarif(pod, tmp_path):
     assert again.output == result.output
 
 
+def test_places_are_relative_to_where_the_check_runs(pod, tmp_path, monkeypatch):
+    """Code hosts find a file only by its path in the repository."""
+    monkeypatch.chdir(tmp_path)
+    file = pod("{}", "a b")
+
+    sarif = json.loads(run("check", file, "--format", "sarif").output)
+    annotations = run("check", file, "--format", "github").output
+
+    place = sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "a%20b.yaml"
+    assert annotations.startswith("::error file=a b.yaml,line=1,")
+
+
 def test_github_annotations_are_escaped(pod):
     """One command a finding, its line breaks and percent signs escaped."""
     result = run("check", pod('{team: "100%\\n,::x"}'), "--format", "github")

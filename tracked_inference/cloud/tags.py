@@ -35,6 +35,7 @@ class ResourceTags:
         cost_center: Who is charged for it.
         created_by: The engineer or pipeline that made it: a slug, or an e-mail address.
         feature: The feature of the product behind it, named as in `TrackedClient(feature=...)`.
+
     """
 
     team: str

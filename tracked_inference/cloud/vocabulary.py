@@ -73,6 +73,7 @@ class TagProblem:
         message: What is wrong and how to mend it, one sentence; it may quote the value.
         discreet: The same without the value or anything made of it, for values that must not be printed.
         suggestion: The nearest legal value, where one is near.
+
     """
 
     key: str
@@ -92,6 +93,7 @@ class TagStandard:
         required: Keys without which nothing is created.
         allowed: For further keys, the only legal values: `{"team": ("documents", "search")}`.
         label_prefix: Stands before every key in Kubernetes, such as `cost.example.com/`.
+
     """
 
     environments: tuple[str, ...] = ("production", "staging", "development")

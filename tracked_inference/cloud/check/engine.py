@@ -33,6 +33,7 @@ class Finding:
         remedy: What to add, in the syntax of the format; empty where nothing is to be added.
         status: `violation` fails; `unknown` fails under strict; `exempt` and `baseline` do not.
         reason: Why it is exempt.
+
     """
 
     resource: TaggedResource | None
@@ -62,6 +63,7 @@ class CheckReport:
         resources_checked: How many places that carry tags were looked at.
         unused_exemptions: Exemptions that met nothing: a resource that is gone, or mended.
         mended_baseline: Entries of the baseline that are no longer found.
+
     """
 
     findings: tuple[Finding, ...]

@@ -46,6 +46,7 @@ class Exemption:
         expires: The last day it holds, in UTC.
         file: Where it was given.
         line: And on which line.
+
     """
 
     address: str

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tracked_inference import __version__
 
@@ -92,7 +94,7 @@ def _as_result(finding: Finding, *, strict: bool) -> dict[str, Any]:
         "partialFingerprints": {"tagFinding/v1": digest},
     }
     if resource is not None:
-        uri = resource.file.replace("\\", "/")
+        uri = _uri(resource.file)
         region = {"startLine": resource.line or 1}
         result["locations"] = [
             {
@@ -121,6 +123,19 @@ def as_github(report: CheckReport, *, strict: bool) -> Iterator[str]:
             }
         head = ",".join(f"{name}={_escape(value, ':,')}" for name, value in properties.items())
         yield f"::{level} {head}::{_escape(_sentence(finding))}"
+
+
+def _shown(file: str) -> str:
+    """Return a path as code hosts want it: relative to where the check runs, with forward slashes."""
+    path = Path(file)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return path.as_posix()
+
+
+def _uri(file: str) -> str:
+    shown = _shown(file)
+    return Path(shown).as_uri() if Path(shown).is_absolute() else quote(shown)
 
 
 def _sentence(finding: Finding) -> str:

@@ -36,6 +36,7 @@ class TaggedResource:
         sensitive: Keys whose values must not be printed.
         refused: Keys whose value the format itself refuses here, though the standard takes it, and why.
         remedy: Writes, for a mapping of tags, what to add and where, in the format's own syntax.
+
     """
 
     address: str
