@@ -37,7 +37,15 @@ TOKEN_UNITS = (
 )
 """The token kinds: the values of the metric label `token_type`, a partition of all tokens of a call."""
 
-FEE_UNITS = ("web_search", "web_search_preview", "file_search", "second", "character", "image", "video_second")
+FEE_UNITS = (
+    "web_search",
+    "web_search_preview",
+    "file_search",
+    "second",
+    "character",
+    "image",
+    "video_second",
+)
 """Billed units that are no tokens: searches, and the seconds, characters and pictures of models sold that way."""
 
 NOTES = {

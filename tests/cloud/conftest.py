@@ -7,7 +7,20 @@ import os
 # moto reads this when it is imported; without it every account owns 1,166 snapshots of Amazon's images.
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
+import functools
+from collections.abc import Iterator  # noqa: TC003
+
+import botocore.loaders
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_loader() -> Iterator[None]:
+    """Read the descriptions of AWS's services once and not for every session: it is what takes the time."""
+    original = botocore.loaders.create_loader
+    botocore.loaders.create_loader = functools.cache(original)
+    yield
+    botocore.loaders.create_loader = original
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ import click
 from tracked_inference.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, MutableMapping
+
     from tracked_inference.cloud.orphans import OrphanedResourceScanner, PriceBook, ScanReport
 
 __all__ = ["command"]
@@ -115,7 +118,8 @@ def scan(
             workers=workers,
             extra_gaps=gaps,
         )
-        report = _with_progress(scanner)
+        with _logs_on_stderr():
+            report = _with_progress(scanner)
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from error
     if textfile is not None:
@@ -149,6 +153,30 @@ def _live(prices: PriceBook, regions: tuple[str, ...]) -> tuple[PriceBook, list[
     return prices.with_rates(rates, "AWS Price List Query API, today"), []
 
 
+@contextmanager
+def _logs_on_stderr() -> Iterator[None]:
+    """Keep structlog, which prints where the report goes unless told otherwise, off standard output."""
+    import structlog
+
+    if structlog.is_configured():
+        yield
+        return
+
+    def drop_gaps(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if event["event"] == "orphan.scan.gap":  # said in words, below the report
+            raise structlog.DropEvent
+        return event
+
+    structlog.configure(
+        processors=[drop_gaps, *structlog.get_config()["processors"]],
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+
+
 def _with_progress(scanner: OrphanedResourceScanner) -> ScanReport:
     if not sys.stderr.isatty():
         return scanner.scan()
@@ -166,11 +194,9 @@ def _print(report: ScanReport, output: str) -> None:
 
     if output == "json":
         click.echo(as_json(report))
-        return
-    if output == "markdown":
+    elif output == "markdown":
         click.echo(as_markdown(report), nl=False)
-        return
-    if output == "csv":
+    elif output == "csv":
         click.echo(as_csv(report), nl=False)
     else:
         _print_table(report)

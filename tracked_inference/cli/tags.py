@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tracked_inference.cloud.vocabulary import DEFAULT_STANDARD, TAG_KEYS, TagStandard, is_slug
+from tracked_inference.cloud.vocabulary import DEFAULT_STANDARD, TAG_KEYS, TagStandard
 from tracked_inference.errors import ConfigurationError
+from tracked_inference.slugs import is_slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from tracked_inference.slugs import is_slug, nearest_slug
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,20 +32,17 @@ __all__ = [
     "TagStandard",
     "check_tags",
     "is_email",
-    "is_slug",
     "prefixed",
-    "suggest_slug",
 ]
 
 REQUIRED_KEYS = ("team", "service", "environment", "component", "cost_center", "created_by")
 OPTIONAL_KEYS = ("feature",)
 TAG_KEYS = REQUIRED_KEYS + OPTIONAL_KEYS
 
+# The rule of `slugs.is_slug`, for policies that others enforce; a test holds the two together.
 SLUG_PATTERN = "[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?"
 EMAIL_PATTERN = "[a-z0-9][a-z0-9._+-]*@[a-z0-9]([a-z0-9.-]*[a-z0-9])?[.][a-z]{2,}"
-_SLUG = re.compile(SLUG_PATTERN)
 _EMAIL = re.compile(EMAIL_PATTERN)
-_MAX_SLUG = 63
 _MAX_EMAIL = 254  # RFC 5321; AWS would take 256
 
 # What people write for an environment, where the letters alone are too far off for difflib.
@@ -117,11 +115,6 @@ class TagStandard:
 DEFAULT_STANDARD = TagStandard()
 
 
-def is_slug(value: str) -> bool:
-    """Whether a value is legal on AWS, Kubernetes and GCP alike."""
-    return _SLUG.fullmatch(value) is not None
-
-
 def is_email(value: str) -> bool:
     """Whether a value is a lower-case e-mail address: legal on AWS, in Kubernetes only as an annotation."""
     return len(value) <= _MAX_EMAIL and _EMAIL.fullmatch(value) is not None
@@ -130,13 +123,6 @@ def is_email(value: str) -> bool:
 def prefixed(prefix: str, key: str) -> str:
     """Return a key as it stands in Kubernetes: behind `prefix` and a slash, or alone without a prefix."""
     return f"{prefix.rstrip('/')}/{key}" if prefix else key
-
-
-def suggest_slug(value: str) -> str | None:
-    """Return the nearest legal slug to a value, or None where nothing of it is left."""
-    plain = unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode()
-    cleaned = re.sub(r"[^a-z0-9_]+", "-", plain.lower()).strip("-_")
-    return cleaned[:_MAX_SLUG].strip("-_") or None
 
 
 def check_tags(tags: Mapping[str, object], standard: TagStandard = DEFAULT_STANDARD) -> list[TagProblem]:
@@ -184,7 +170,7 @@ def _check_value(key: str, value: object, standard: TagStandard) -> TagProblem |
     if key == "created_by" and is_email(value.lower()):
         suggestion: str | None = value.lower()
     else:
-        suggestion = suggest_slug(value)
+        suggestion = nearest_slug(value) or None
     rule = "lower-case letters, digits, - and _, beginning and ending with a letter or digit, at most 63"
     if key == "created_by":
         rule += ", or an e-mail address"

@@ -117,7 +117,7 @@ def as_github(report: CheckReport, *, strict: bool) -> Iterator[str]:
         properties = {"title": f"tag {finding.key}"}
         if finding.resource is not None:
             properties = {
-                "file": finding.resource.file,
+                "file": _shown(finding.resource.file),
                 "line": str(finding.resource.line or 1),
                 **properties,
             }

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tracked_inference.cloud.orphans.model import OrphanedResource
 
 __all__ = [
+    "forwarded_groups",
     "idle_load_balancers",
     "judge_targets",
     "judge_traffic",
@@ -66,10 +67,11 @@ def load_balancers_without_targets(aws: Aws, context: ScanContext) -> Iterator[O
     for balancer in balancers:
         arn = balancer["LoadBalancerArn"]
         listeners = aws.pages("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=arn)
-        own = [group["TargetGroupArn"] for group in groups if arn in group.get("LoadBalancerArns", ())]
+        own = forwarded_groups(listeners)
+        own |= {group["TargetGroupArn"] for group in groups if arn in group.get("LoadBalancerArns", ())}
         health = [
             aws.pages("elbv2", "describe_target_health", "TargetHealthDescriptions", TargetGroupArn=group)
-            for group in own
+            for group in sorted(own)
         ]
         if reason := judge_targets(listeners, [len(targets) for targets in health]):
             candidates.append((balancer, reason))
@@ -115,6 +117,18 @@ def idle_load_balancers(aws: Aws, context: ScanContext) -> Iterator[OrphanedReso
     for balancer, reason in idle:
         if found := _finding(balancer, reason, tags[balancer["LoadBalancerArn"]], context):
             yield found
+
+
+def forwarded_groups(listeners: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the target groups that listeners forward to by default; those of rules know their balancer."""
+    groups = set()
+    for listener in listeners:
+        for action in listener.get("DefaultActions", ()):
+            weighted = (action.get("ForwardConfig") or {}).get("TargetGroups", ())
+            groups |= {group["TargetGroupArn"] for group in weighted if "TargetGroupArn" in group}
+            if "TargetGroupArn" in action:
+                groups.add(action["TargetGroupArn"])
+    return groups
 
 
 def judge_targets(listeners: Collection[object], targets_in_groups: Sequence[int]) -> str | None:
