@@ -15,7 +15,7 @@ from tracked_inference._call import Call
 from tracked_inference._handover import later
 from tracked_inference.record import CallRecord
 from tracked_inference.usage import Usage
-from tracked_inference.vendors._operations import LINES, RETRIEVE, Operation
+from tracked_inference.vendors._operations import LINES, Operation
 from tracked_inference.vendors._reading import StreamReader, get
 
 if TYPE_CHECKING:

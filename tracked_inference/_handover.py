@@ -37,8 +37,8 @@ def prepare() -> None:
             thread = threading.Thread(target=_work, args=(_queue,), name="tracked-inference", daemon=True)
             thread.start()
             _thread = thread
-        except RuntimeError:  # no more threads, or the interpreter is on its way out: hand_over then works inline
-            pass
+        except RuntimeError:
+            pass  # no more threads, or the interpreter is on its way out: hand_over then works inline
         finally:
             _starting.release()
 

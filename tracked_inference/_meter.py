@@ -7,6 +7,7 @@ Nothing here may reach the caller: each stage is guarded, a fault is counted, lo
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import sys
@@ -20,8 +21,8 @@ from tracked_inference._call import Call
 from tracked_inference._raw import json_body, observe_unread, read_events
 from tracked_inference._streams import observe_stream, response_of
 from tracked_inference.attribution import current_attribution
-from tracked_inference.pricing.cost import Cost
 from tracked_inference.errors import ConfigurationError, UnpricedModelError
+from tracked_inference.pricing.cost import Cost
 from tracked_inference.record import CallRecord, InferenceResult
 from tracked_inference.usage import Usage
 from tracked_inference.vendors._operations import BATCH_FILE, CALL, LINES, MAYBE, RETRIEVE, Operation
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tracked_inference.attribution import Attribution
-
     from tracked_inference.pricing import PriceTable
     from tracked_inference.record import Outcome, Sink
+    from tracked_inference.registry import FeatureRegistry
 
 __all__ = ["Meter"]
 
@@ -49,6 +50,7 @@ class Meter:
         vendor: The adapter of the client's SDK.
         own: What the client was made with: feature, team, user, tags.
         model: The default model of `complete()`.
+        declared: The registry of features, if there is one.
         prices: The price table.
         sinks: Where records go, in order.
         stream_usage: Whether to ask for usage in streams that report it only on request; None asks where the seller is known.
@@ -65,6 +67,7 @@ class Meter:
         provider: str | None,
         stream_usage: bool | None,
         strict: bool,
+        declared: FeatureRegistry | None,
         count_fault: Callable[[str], None],
     ) -> None:
         self.vendor = vendor
@@ -75,6 +78,7 @@ class Meter:
         self.provider = provider
         self.stream_usage = stream_usage
         self.strict = strict
+        self.declared = declared
         self.refused_stream_options: set[str] = set()
         self._count_fault = count_fault
         self._operations: dict[tuple[str, str], Operation | None] = {}
@@ -108,8 +112,14 @@ class Meter:
                 names.append(self.prices.canonical(provider, model, now))
         for declare in self._declares:
             self.guarded("metrics", declare, self.own.feature, self.own.team, names)
+            for feature in self.declared.features.values() if self.declared is not None else ():
+                known = [self.prices.canonical(provider, name, now) for name in feature.models]
+                self.guarded("metrics", declare, feature.name, feature.team, known)
+        for show in _hooks(self.sinks, "show_feature"):
+            for feature in self.declared.features.values() if self.declared is not None else ():
+                self.guarded("metrics", show, feature)
         for show in _hooks(self.sinks, "show_table"):
-            self.guarded("metrics", show, self.prices.version, self.prices.sha256, self.prices.published_at)
+            self.guarded("metrics", show, self.prices.version, self.prices.sha256, self.prices.recorded_at)
 
     def _require_price(self, provider: str, model: str, at: datetime) -> None:
         if self.strict and not self.prices.knows(provider, model, at):
@@ -135,7 +145,7 @@ class Meter:
             operation = self._operations[key]
         except KeyError:
             operation = self.vendor.operation_of(method, url)
-            if method == "post" and len(self._operations) < 1000:  # noqa: PLR2004  # the url of a GET carries an id
+            if method == "post" and len(self._operations) < 1000:  # the url of a GET carries an id
                 self._operations[key] = operation
         if operation is None:
             return None
@@ -146,14 +156,15 @@ class Meter:
         who = own if around is None else around.over(own)
         call.feature = who.feature or ""
         call.team = who.team or ""
+        if around is not None and around.team is None and self.declared is not None:
+            declared = self.declared.get(call.feature)
+            call.team = declared.team if declared is not None else call.team
         call.user = who.user
         call.tags = who.tags
         call.provider, call.region = self.seller(client)
         trace = sys.modules.get("opentelemetry.trace")
-        if trace is not None:
-            context = trace.get_current_span().get_span_context()
-            if context.trace_flags.sampled:
-                call.trace_id = format(context.trace_id, "032x")
+        if trace is not None:  # the application traces
+            self.guarded("begin", _note_trace, trace, call)
         if stream:
             call.reader = self.vendor.reader(operation.name)
         if operation.kind == CALL:
@@ -169,7 +180,7 @@ class Meter:
             return known[1], known[2]
         host = str(base_url)
         named = self.prices.provider_for(host)
-        region = _openai_region(host)
+        region = self.prices.region_for(host)
         provider = self.provider or self.vendor.seller_of(type(client)) or named or _host(host)
         self._seller = (base_url, provider, region)
         return provider, region
@@ -195,7 +206,10 @@ class Meter:
         if str(client.base_url) in self.refused_stream_options:
             return options
         new = options.model_copy() if hasattr(options, "model_copy") else options.copy()
-        new.json_data = {**body, "stream_options": {**(asked if isinstance(asked, dict) else {}), "include_usage": True}}
+        new.json_data = {
+            **body,
+            "stream_options": {**(asked if isinstance(asked, dict) else {}), "include_usage": True},
+        }
         reader: Any = call.reader
         reader.hide = True
         return new
@@ -224,7 +238,9 @@ class Meter:
         """
         chosen = model or self.model
         if not chosen:
-            raise ConfigurationError("complete() needs a model: give TrackedClient(..., model=...) or complete(..., model=...)")
+            raise ConfigurationError(
+                "complete() needs a model: give TrackedClient(..., model=...) or complete(..., model=...)"
+            )
         if options.get("stream"):
             raise ConfigurationError("complete() answers once; for a stream call the vendor's own method")
         self._require_price(self.seller(client)[0], chosen, datetime.now(UTC))
@@ -301,7 +317,7 @@ class Meter:
         status = get(body, "status")
         if kind == RETRIEVE:
             retrieved(call, body)
-        elif kind == BATCH_FILE or kind == LINES:  # noqa: PLR1714
+        elif kind in (BATCH_FILE, LINES):
             call.drop()
         elif isinstance(status, str) and status in _OPEN and get(body, "id"):
             remember(call, str(get(body, "id")))
@@ -320,7 +336,7 @@ class Meter:
         status = getattr(error, "status_code", None)
         response, call.response = call.response, None
         call.request_id = getattr(error, "request_id", None) or _request_id(response)
-        if isinstance(status, int) and status >= 400:  # noqa: PLR2004
+        if isinstance(status, int) and status >= 400:
             reason = "not_billed"
         elif getattr(error, "completion", None) is not None:
             body = error.completion  # type: ignore[attr-defined]  # LengthFinishReasonError carries what was paid for
@@ -366,6 +382,9 @@ class Meter:
         cost = self.price(call, usage, model, reason)
         reader = call.reader
         first = reader.first_content_at if reader is not None and call.stream else None
+        error_type = reason if outcome == "error" else None
+        if error is not None:
+            error_type = type(error).__name__
         self.emit(
             CallRecord(
                 started_at=call.started_at,
@@ -382,7 +401,7 @@ class Meter:
                 usage=usage,
                 cost=cost,
                 outcome=outcome,
-                error_type=type(error).__name__ if error is not None else (reason if outcome == "error" else None),
+                error_type=error_type,
                 attempts=call.attempts or 1,
                 request_id=call.request_id,
                 tags=call.tags,
@@ -432,7 +451,10 @@ class Meter:
         self._shown.add(record.model)
         name = record.model.removeprefix(f"{record.provider}/")
         for show in self._shows:
-            self.guarded("metrics", lambda: show(record.model, self.prices.rates(record.provider, name, record.started_at)))
+            self.guarded("metrics", self._show_rates, show, record, name)
+
+    def _show_rates(self, show: Callable[..., None], record: CallRecord, name: str) -> None:
+        show(record.model, self.prices.rates(record.provider, name, record.started_at))
 
     def dropped(self, call: Call) -> None:
         """A call that was none ends without a record."""
@@ -472,11 +494,9 @@ class Meter:
 
     def fault(self, stage: str, error: BaseException) -> None:
         """Count a fault of the tracking, and log each place once: the type and where, never a text that may carry content."""
-        try:
+        with contextlib.suppress(Exception):  # nothing is left to tell it to
             self._count_fault(stage)
-        except Exception:  # noqa: S110  # nothing is left to tell it to
-            pass
-        try:
+        with contextlib.suppress(Exception):
             trace = error.__traceback__
             while trace is not None and trace.tb_next is not None:
                 trace = trace.tb_next
@@ -489,8 +509,6 @@ class Meter:
                     " further faults of this place are only counted in ai_inference_tracking_errors_total",
                     *key,
                 )
-        except Exception:  # noqa: S110
-            pass
 
 
 _caught: ContextVar[list[CallRecord] | None] = ContextVar("tracked_inference_caught", default=None)
@@ -515,8 +533,14 @@ NOT_BILLED = Usage(passes=(), free="not_billed")
 _OPEN = frozenset({"queued", "in_progress"})
 
 
-def _hooks(sinks: tuple[Sink, ...], name: str) -> tuple[Callable[[Call], None], ...]:
+def _hooks(sinks: tuple[Sink, ...], name: str) -> tuple[Callable[..., None], ...]:
     return tuple(getattr(sink, name) for sink in sinks if hasattr(sink, name))
+
+
+def _note_trace(trace: Any, call: Call) -> None:
+    context = trace.get_current_span().get_span_context()
+    if context.trace_flags.sampled:
+        call.trace_id = format(context.trace_id, "032x")
 
 
 _kinds: dict[type, str] = {}
@@ -563,9 +587,3 @@ def _lost(error: BaseException) -> str:
 
 def _host(base_url: str) -> str:
     return base_url.partition("://")[2].partition("/")[0] or "unknown"
-
-
-def _openai_region(base_url: str) -> str | None:
-    """`us` or `eu` on OpenAI's regional hosts, which cost more; pricing-rules 19."""
-    host = _host(base_url)
-    return host.partition(".")[0] if host in ("us.api.openai.com", "eu.api.openai.com") else None

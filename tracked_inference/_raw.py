@@ -84,7 +84,9 @@ class _Copy:
         self.call = call
         self.module = _http_module(response)
         self.headers = {
-            name: response.headers[name] for name in ("content-type", "content-encoding") if name in response.headers
+            name: response.headers[name]
+            for name in ("content-type", "content-encoding")
+            if name in response.headers
         }
         self.media = media_type(self.headers)
         self.wanted = self.media in (_EVENT_STREAM, _AWS_EVENT_STREAM) or "json" in self.media
@@ -113,8 +115,10 @@ class _Copy:
             return
         if error is not None:
             call.meter.guarded("record", call.failed, error)
-        else:
+        elif call.reader is not None:
             call.meter.guarded("record", call.stream_ended if whole else call.stream_left)
+        else:
+            call.meter.guarded("record", call.finish, "ok" if whole else "abandoned", None, reason="no_usage")
 
     def _look(self, whole: bool) -> None:
         call = self.call

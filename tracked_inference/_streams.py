@@ -79,7 +79,9 @@ def _async_events(base: Any) -> dict[str, Any]:
     def __aiter__(self: Any) -> AsyncIterator[Any]:
         inner = base.__aiter__(self)
         call: Call = self._tracked_call
-        return inner if call.settled or call.reader is None else _AsyncTap(self, call, inner, inner.__anext__)  # type: ignore[no-any-return]
+        if call.settled or call.reader is None:
+            return inner  # type: ignore[no-any-return]  # the SDK's
+        return _AsyncTap(self, call, inner, inner.__anext__)
 
     async def __anext__(self: Any) -> Any:
         call: Call = self._tracked_call
@@ -101,7 +103,7 @@ class _AsyncTap:
     __slots__ = ("_call", "_inner", "_see", "_skip", "_step", "_stream")
 
     def __init__(self, stream: Any, call: Call, inner: Any, step: Any) -> None:
-        self._stream = stream  # lives until the end was seen: the SDK's generator lets go of it before it says so
+        self._stream = stream  # lives until the end was seen: the SDK's generator lets go of it before
         self._call = call
         self._inner = inner
         self._step = step
@@ -156,7 +158,7 @@ def _closed(call: Call) -> None:
     if call.settled or call.inside:  # inside: the SDK's own iterator closes the response on its way out
         return
     error = sys.exc_info()[1]
-    if isinstance(error, GeneratorExit):  # a generator is being finalized, by the garbage collector for all we know
+    if isinstance(error, GeneratorExit):  # a generator is finalized, by the garbage collector for all we know
         hand_over(functools.partial(call.meter.guarded, "record", call.stream_left))
     elif error is not None and is_cancellation(error):
         call.meter.guarded("record", call.failed, error)

@@ -7,7 +7,7 @@ import inspect
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from tracked_inference.errors import AttributionError
 from tracked_inference.slugs import MAX_LENGTH, is_slug, nearest_slug
@@ -40,7 +40,7 @@ class Attribution:
     tags: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
 
     def over(self, outer: Attribution | None) -> Attribution:
-        """This attribution where it says something, the outer one where it does not."""
+        """What this attribution says where it says something, the outer one where it does not."""
         if outer is None:
             return self
         return Attribution(
@@ -119,7 +119,7 @@ class attribute:  # noqa: N801  # reads as a verb: `with attribute(...)`, `@attr
         self.__exit__(kind, error, trace)
 
     def _again(self) -> attribute:
-        """A fresh manager of the same words: one decorated function may run many times at once."""
+        """A fresh manager of the same words."""
         fresh = object.__new__(attribute)
         fresh._own = self._own
         fresh._entered = []
@@ -127,67 +127,88 @@ class attribute:  # noqa: N801  # reads as a verb: `with attribute(...)`, `@attr
 
     def __call__(self, function: _F, /) -> _F:
         """Wrap a function, coroutine function, generator or async generator so that it runs inside."""
-        run: Any
+        wrap = _around_function
         if inspect.iscoroutinefunction(function):
-
-            @functools.wraps(function)
-            async def run(*args: Any, **kwargs: Any) -> Any:
-                with self._again():
-                    return await function(*args, **kwargs)
-
+            wrap = _around_coroutine
         elif inspect.isasyncgenfunction(function):
-
-            @functools.wraps(function)
-            async def run(*args: Any, **kwargs: Any) -> Any:
-                # The words hold while the generator runs and not while its consumer does.
-                inner = function(*args, **kwargs)
-                step = functools.partial(inner.asend, None)
-                try:
-                    while True:
-                        with self._again():
-                            try:
-                                item = await step()
-                            except StopAsyncIteration:
-                                return
-                        try:
-                            step = functools.partial(inner.asend, (yield item))
-                        except GeneratorExit:
-                            raise
-                        except BaseException as thrown:
-                            step = functools.partial(inner.athrow, thrown)
-                finally:
-                    await inner.aclose()
-
+            wrap = _around_async_generator
         elif inspect.isgeneratorfunction(function):
+            wrap = _around_generator
+        return cast("_F", wrap(self._again, function))
 
-            @functools.wraps(function)
-            def run(*args: Any, **kwargs: Any) -> Any:
-                inner = function(*args, **kwargs)
-                step = functools.partial(inner.send, None)
+
+# One decorated function may run many times at once, so each run enters a manager of its own.
+
+
+def _around_function(again: Callable[[], attribute], function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with again():
+            return function(*args, **kwargs)
+
+    return run
+
+
+def _around_coroutine(again: Callable[[], attribute], function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        with again():
+            return await function(*args, **kwargs)
+
+    return run
+
+
+# For generators, the words hold while the generator runs and not while its consumer does.
+
+
+def _around_generator(again: Callable[[], attribute], function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        inner = function(*args, **kwargs)
+        step = functools.partial(inner.send, None)
+        try:
+            while True:
+                with again():
+                    try:
+                        item = step()
+                    except StopIteration as stop:
+                        return stop.value
                 try:
-                    while True:
-                        with self._again():
-                            try:
-                                item = step()
-                            except StopIteration as stop:
-                                return stop.value
-                        try:
-                            step = functools.partial(inner.send, (yield item))
-                        except GeneratorExit:
-                            raise
-                        except BaseException as thrown:
-                            step = functools.partial(inner.throw, thrown)
-                finally:
-                    inner.close()
+                    step = functools.partial(inner.send, (yield item))
+                except GeneratorExit:
+                    raise
+                except BaseException as thrown:
+                    step = functools.partial(inner.throw, thrown)
+        finally:
+            inner.close()
 
-        else:
+    return run
 
-            @functools.wraps(function)
-            def run(*args: Any, **kwargs: Any) -> Any:
-                with self._again():
-                    return function(*args, **kwargs)
 
-        return run  # type: ignore[no-any-return]  # the wrapped function keeps its signature
+def _around_async_generator(
+    again: Callable[[], attribute], function: Callable[..., Any]
+) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        inner = function(*args, **kwargs)
+        step = functools.partial(inner.asend, None)
+        try:
+            while True:
+                with again():
+                    try:
+                        item = await step()
+                    except StopAsyncIteration:
+                        return
+                try:
+                    step = functools.partial(inner.asend, (yield item))
+                except GeneratorExit:
+                    raise
+                except BaseException as thrown:
+                    step = functools.partial(inner.athrow, thrown)
+        finally:
+            await inner.aclose()
+
+    return run
 
 
 def check_slug(word: str, value: object) -> str:
@@ -200,7 +221,11 @@ def check_slug(word: str, value: object) -> str:
     if is_slug(value):
         return str(value)
     nearest = nearest_slug(value) if value is not None else ""
-    mend = f"did you mean {nearest!r}?" if nearest else f"give one, {_EXAMPLE.get(word, 'checkout')!r} for instance"
+    mend = (
+        f"did you mean {nearest!r}?"
+        if nearest
+        else f"give one, {_EXAMPLE.get(word, 'checkout')!r} for instance"
+    )
     raise AttributionError(
         f"{word}={value!r} is not a legal name: lower-case letters, digits, '_' and '-', a letter or digit at both ends,"
         f" at most {MAX_LENGTH} characters; {mend}"

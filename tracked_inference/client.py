@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from tracked_inference._meter import Meter
 from tracked_inference.attribution import Attribution, check_slug, text_tags
-from tracked_inference.errors import ConfigurationError, UnpricedModelError, UnsupportedClientError
+from tracked_inference.errors import ConfigurationError, UnsupportedClientError
 from tracked_inference.pricing import PriceTable
+from tracked_inference.registry import FeatureRegistry, registry_in_force, team_of
 from tracked_inference.sinks import default_sinks
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
 
     from prometheus_client import CollectorRegistry
@@ -49,6 +51,7 @@ def track(
     provider: str | None = None,
     stream_usage: bool | None = None,
     on_unpriced: Literal["count", "raise"] = "count",
+    config: FeatureRegistry | str | os.PathLike[str] | None = None,
 ) -> _C:
     """
     Return a tracked copy of a vendor client, under the client's own type; `TrackedClient` says what the arguments mean.
@@ -56,21 +59,24 @@ def track(
     The same as `TrackedClient(...)` for type checkers that should see exactly the type that went in.
     """
     base = type(client)
-    kept: Meter | None = None
     if isinstance(client, TrackedClient):  # tracked again: the new words, once
         base = getattr(base, _BASE)
-        kept = client.__dict__[_METER]
+        kept: Meter = client.__dict__[_METER]
         feature = feature or kept.own.feature
         team = team or kept.own.team
     vendor = _vendor_of(base, client)
-    own = Attribution(feature=check_slug("feature", feature), team=check_slug("team", team))
+    declared = config if isinstance(config, FeatureRegistry) else registry_in_force(config)
+    feature = check_slug("feature", feature)
+    own = Attribution(feature=feature, team=check_slug("team", team_of(feature, team, declared)))
     if on_unpriced not in ("count", "raise"):
         raise ConfigurationError(f"on_unpriced={on_unpriced!r} is not known; use 'count' or 'raise'")
     table = _instance("prices", prices, PriceTable) if prices is not None else PriceTable.default()
     sink_list = default_sinks(registry) if sinks is None else tuple(sinks)
     for sink in sink_list:
         if not callable(sink):
-            raise ConfigurationError(f"sinks: {sink!r} is not callable; a sink is any callable that takes a CallRecord")
+            raise ConfigurationError(
+                f"sinks: {sink!r} is not callable; a sink is any callable that takes a CallRecord"
+            )
     meter = Meter(
         vendor,
         own,
@@ -80,6 +86,7 @@ def track(
         provider=provider,
         stream_usage=stream_usage,
         strict=on_unpriced == "raise",
+        declared=declared,
         count_fault=functools.partial(_count_fault, registry),
     )
     tracked = _shallow(client, _subclass_of(base))
@@ -109,7 +116,7 @@ class TrackedClient(metaclass=_Meta):
     Args:
         client: A client of the anthropic or openai SDK, async or not, of any of their platforms.
         feature: What the calls are for, a slug; an untagged call is an invisible cost.
-        team: Who pays, a slug.
+        team: Who pays, a slug; may be left out where the registry file says it.
         model: The default model of `complete()`; its series exist at 0 from now on.
         models: Further models that this client will call, for the same reason.
         prices: The price table; default `PriceTable.default()`.
@@ -119,9 +126,13 @@ class TrackedClient(metaclass=_Meta):
         stream_usage: Ask OpenAI chat streams for their usage, and hide the extra chunk unless the caller asked for it.
             Default: on OpenAI's own hosts and Azure only, since other servers may refuse the option.
         on_unpriced: `raise` refuses a default model that has no price, here and in `complete()`, before money is spent.
+        config: The feature registry, or the path of its file; default `TRACKED_INFERENCE_CONFIG`, else
+            `tracked-inference.toml` or `[tool.tracked-inference]` in the working directory or above it, if there is one.
 
     Raises:
-        AttributionError: `feature` or `team` is missing or not a slug; the message names the nearest one.
+        AttributionError: `feature` or `team` is missing or not a slug, or not declared in the registry file; the message
+            names the nearest one.
+        ConfigurationError: Another argument, or the registry file, cannot be used.
         UnpricedModelError: `on_unpriced="raise"`, and the model has no price.
         UnsupportedClientError: `client` is no client of these SDKs.
     """
@@ -142,6 +153,7 @@ class TrackedClient(metaclass=_Meta):
         meter: Meter = self.__dict__[_METER]
         if feature is not None:
             check_slug("feature", feature)
+            team = team_of(feature, team, meter.declared)
         if team is not None:
             check_slug("team", team)
         own = Attribution(feature, team, None if user is None else str(user), text_tags(tags)).over(meter.own)
@@ -160,7 +172,9 @@ def _vendor_of(base: type, client: object) -> Any:
             from tracked_inference.vendors import anthropic, openai
 
             return anthropic if top == "anthropic" else openai
-    hint = "it is a module; make a client of it first" if inspect.ismodule(client) else "give it a client object"
+    hint = (
+        "it is a module; make a client of it first" if inspect.ismodule(client) else "give it a client object"
+    )
     if inspect.isclass(client):
         hint = f"it is a class; give it an instance, {client.__name__}()"
     elif type(client).__module__ == "unittest.mock":
@@ -192,7 +206,7 @@ def _shallow(client: Any, cls: type) -> Any:
     Resources (`client.messages`) hold the client they were taken from: cached ones are left out, to be made again on use;
     those set as plain attributes (Bedrock, Vertex) are made anew. Other cached values are settings and are kept.
     """
-    new = object.__new__(cls)
+    new: Any = object.__new__(cls)
     for name, value in client.__dict__.items():
         if getattr(value, "_client", None) is not client:
             new.__dict__[name] = value
@@ -215,9 +229,9 @@ def _copy(self: Any, base: type, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     del plain.__dict__[_METER]
     made = plain.copy(*args, **kwargs)
     for name, value in plain.__dict__.items():
-        if name != "_middleware_chain" and self.__dict__.get(name, plain) is not value:
-            if getattr(value, "_client", None) is not plain:
-                self.__dict__[name] = value
+        found_out = name != "_middleware_chain" and self.__dict__.get(name, plain) is not value
+        if found_out and getattr(value, "_client", None) is not plain:
+            self.__dict__[name] = value
     new = _shallow(made, type(self))
     new.__dict__[_METER] = self.__dict__[_METER]
     return new
@@ -228,15 +242,15 @@ def _copy(self: Any, base: type, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 _made: dict[type, type] = {}
 
 
-def _subclass_of(base: type) -> type:
+def _subclass_of(base: Any) -> type:
     """The tracked subclass of a client class; made once."""
     made = _made.get(base)
     if made is None:
-        asynchronous = inspect.iscoroutinefunction(base.request)  # type: ignore[attr-defined]  # checked by _vendor_of
+        asynchronous = inspect.iscoroutinefunction(base.request)
         names = (_async_methods if asynchronous else _sync_methods)(base)
         names.update(_hooks(base))
 
-        @functools.wraps(base.copy)  # type: ignore[attr-defined]
+        @functools.wraps(base.copy)
         def copy(self: Any, *args: Any, **kwargs: Any) -> Any:
             return _copy(self, base, args, kwargs)
 
@@ -244,7 +258,7 @@ def _subclass_of(base: type) -> type:
             copy=copy,
             with_options=copy,  # in the vendors' classes an alias, which would not follow an overridden copy
             __copy__=lambda self: _shallow(self, type(self)),
-            __init__=base.__init__,  # type: ignore[misc]  # signatures are looked at
+            __init__=base.__init__,  # signatures are looked at
             __repr__=base.__repr__ if base.__repr__ is not object.__repr__ else TrackedClient.__repr__,
             __module__=base.__module__,
             __qualname__=base.__qualname__,
@@ -274,11 +288,15 @@ def _async_methods(base: Any) -> dict[str, Any]:
         try:
             asked = meter.ask_for_usage(self, call, options)
             try:
-                result = await base.request(self, cast_to, asked, stream=stream, stream_cls=stream_cls, **more)
+                result = await base.request(
+                    self, cast_to, asked, stream=stream, stream_cls=stream_cls, **more
+                )
             except Exception as error:
                 if asked is options or not meter.refused(self, call, error):
                     raise
-                result = await base.request(self, cast_to, options, stream=stream, stream_cls=stream_cls, **more)
+                result = await base.request(
+                    self, cast_to, options, stream=stream, stream_cls=stream_cls, **more
+                )
         except BaseException as error:
             meter.guarded("record", call.failed, error)
             raise
@@ -341,7 +359,7 @@ def _hooks(base: Any) -> dict[str, Any]:
     They hand on what the vendor's method returns, awaitable or not, so they serve both kinds of client.
     """
     made: dict[str, Any] = {}
-    if hasattr(base, "_prepare_options"):  # documented for subclasses; called before every request that is sent
+    if hasattr(base, "_prepare_options"):  # documented for subclasses; called before every request
 
         @functools.wraps(base._prepare_options)
         def _prepare_options(self: Any, options: Any) -> Any:

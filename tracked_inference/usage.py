@@ -12,11 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tracked_inference._frozen import maker
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-__all__ = ["Pass", "Usage"]
+__all__ = ["FEE_UNITS", "NOTES", "TOKEN_UNITS", "Pass", "Usage", "make_pass", "make_usage"]
 
 TOKEN_UNITS = (
     "input",  # text (or undivided) input that was neither read from nor written to a cache
@@ -35,8 +37,33 @@ TOKEN_UNITS = (
 )
 """The token kinds: the values of the metric label `token_type`, a partition of all tokens of a call."""
 
-FEE_UNITS = ("web_search", "web_search_preview", "file_search", "second", "character", "image", "video_second")
+FEE_UNITS = (
+    "web_search",
+    "web_search_preview",
+    "file_search",
+    "second",
+    "character",
+    "image",
+    "video_second",
+)
 """Billed units that are no tokens: searches, and the seconds, characters and pictures of models sold that way."""
+
+NOTES = {
+    "assumed_ttl": "cache writes without a split by lifetime, priced as the shortest",
+    "chat_search": "searches of a chat model that always searches, which its usage does not count",
+    "coerced_count": "a count that came as text or as a float with no fraction",
+    "code_execution": "container time of the code execution tool, which the body does not give",
+    "code_interpreter": "a container session of the code interpreter or the hosted shell, which the body does not give",
+    "fallback_credit": "a redeemed fallback credit, whose worth the body does not give",
+    "image_generation": "pictures of the image generation tool whose tokens the body does not give",
+    "inconsistent": "a count that contradicts another, or is no count at all",
+    "missing_counter": "a counter that every response has is not there",
+    "overlapping_details": "details that overlap, shared out so that they are disjoint",
+    "summed_passes": "counts that the vendor summed over hidden passes: no test against a long-context threshold",
+    "unknown_field": "a counter that this version does not know",
+    "unknown_tool": "a hosted tool that this version does not know",
+}
+"""What `Usage.notes` can say; some carry a field's name after a colon, `unknown_field:video_tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +75,16 @@ class Pass:
         counts: Quantity by unit (`TOKEN_UNITS`, `FEE_UNITS`); disjoint; zero counts are left out.
         model: The model of this pass where it is not the call's own (advisors, fallbacks, compaction, image tools).
         kind: What the pass was, in the vendor's word: `message`, `compaction`, `advisor_message`, `fallback_message`.
+        refusal: The category of the refusal that ended the pass, `""` where the vendor names none; None where it was
+            not refused. A pass that was refused before any output is billed by the refusal rule, not by its counts.
+        size: Size and quality of the picture or video, where the vendor's rate depends on them: `1024x1792`, `1024x1024/hd`.
     """
 
     counts: Mapping[str, int | Decimal]
     model: str | None = None
     kind: str = "message"
+    refusal: str | None = None
+    size: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +101,11 @@ class Usage:
         inference_geo: Anthropic's place of inference, `us` for instance.
         batch: The call came from a batch endpoint.
         complete: False when the call was cut before the vendor's final count: the counts are a floor.
-        notes: What the price engine must know of this reading, `assumed_ttl` or `unknown_field:video_tokens` for instance.
+        notes: What the price engine must know of this reading, `assumed_ttl` or `unknown_field:video_tokens` for instance;
+            `NOTES` lists them all.
         gateway_cost_usd: The cost that a gateway printed itself; it beats any table.
-        free: The call is free by the vendor's rules (a refusal before any output, a moderation): a true zero.
+        free: The call is free by the vendor's rules, and by which (`moderations` for instance): a true zero.
+        model: The model that served the call where the body's own `model` names another, as after a fallback mid-stream.
     """
 
     passes: tuple[Pass, ...]
@@ -85,6 +119,7 @@ class Usage:
     notes: tuple[str, ...] = ()
     gateway_cost_usd: Decimal | None = None
     free: str | None = None
+    model: str | None = None
 
     def tokens(self) -> dict[str, int]:
         """Tokens by kind over all passes: what the metric `ai_inference_tokens_total` counts."""
@@ -124,3 +159,8 @@ class Usage:
 
 
 _TOKEN_UNITS = frozenset(TOKEN_UNITS)
+
+make_pass = maker(Pass)
+"""`Pass`, for the readers of responses: the same object, made for less."""
+make_usage = maker(Usage)
+"""`Usage`, likewise."""

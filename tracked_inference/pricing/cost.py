@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal, cast
 
-__all__ = ["Cost", "CostLine", "CostStatus"]
+from tracked_inference._frozen import maker
+
+__all__ = ["Cost", "CostLine", "CostStatus", "make_cost", "make_line"]
 
 CostStatus = Literal[
     "exact",  # every unit has its row
@@ -67,3 +69,23 @@ class Cost:
     reasons: tuple[str, ...] = ()
     table_version: str = ""
     table_sha256: str = ""
+
+
+_lines_slot: Any = vars(Cost)["lines"]
+
+
+def _lines(cost: Cost) -> tuple[CostLine, ...]:
+    """The lines; the engine leaves a function that draws them up, as most calls are never asked for theirs."""
+    lines = _lines_slot.__get__(cost)
+    if type(lines) is not tuple:
+        lines = lines()
+        _lines_slot.__set__(cost, lines)
+    return cast("tuple[CostLine, ...]", lines)
+
+
+Cost.lines = property(_lines, _lines_slot.__set__)  # type: ignore[assignment,method-assign]  # the slot, read lazily
+
+make_cost = maker(Cost)
+"""`Cost`, for the engine: the same object, made for less; `lines` may be a function that draws them up."""
+make_line = maker(CostLine)
+"""`CostLine`, likewise."""

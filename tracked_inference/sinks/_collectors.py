@@ -1,4 +1,4 @@
-"""The Prometheus collectors of one registry, built from the catalogue once, however often clients are made or modules reloaded."""
+"""The Prometheus collectors of one registry, built once, however often clients are made or modules reloaded."""
 
 from __future__ import annotations
 
@@ -131,12 +131,12 @@ class Collectors:
                     child.set_function(hour.total)
         return hour
 
-    def show_table(self, version: str, sha256: str, published_at: datetime) -> None:
+    def show_table(self, version: str, sha256: str, recorded_at: datetime) -> None:
         """Show which price table is in use, and its age."""
         with self._lock:
             self.table_info.labels(version, sha256).set(1)
             age = self.table_age.labels(version, sha256)
-            born = published_at.timestamp()
+            born = recorded_at.timestamp()
             self._tables[version, sha256] = born
             if self._shared:
                 age.set(max(time.time() - born, 0.0))
@@ -156,9 +156,13 @@ class Collectors:
             with self._lock:
                 if self._refresher is None:
                     thread = threading.Thread(
-                        target=_refresh_for_ever, args=(weakref.ref(self),), name="tracked-inference-gauges", daemon=True
+                        target=_refresh_for_ever,
+                        args=(weakref.ref(self),),
+                        name="tracked-inference-gauges",
+                        daemon=True,
                     )
-                    with contextlib.suppress(RuntimeError):  # no more threads: the gauges change with the next call
+                    # Without more threads the gauges change with the next call.
+                    with contextlib.suppress(RuntimeError):
                         thread.start()
                         self._refresher = thread
 

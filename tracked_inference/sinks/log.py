@@ -31,7 +31,11 @@ class LogSink:
             self._log.info("ai.inference.completed", **fields_of(record))
         else:
             self._log.warning("ai.inference.failed", **fields_of(record))
-        if record.cost.status == "unpriced" and record.model not in self._told and len(self._told) < _MAX_TOLD:
+        if (
+            record.cost.status == "unpriced"
+            and record.model not in self._told
+            and len(self._told) < _MAX_TOLD
+        ):
             self._told.add(record.model)
             self._log.warning(
                 "ai.inference.unpriced",

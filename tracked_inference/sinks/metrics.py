@@ -13,6 +13,7 @@ from tracked_inference.sinks._collectors import Collectors, collectors_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from prometheus_client import CollectorRegistry
 
@@ -96,6 +97,17 @@ class MetricsSink:
         for model in models:
             self._labelled(model, feature, team, known=True)
 
+    def show_feature(self, feature: Any) -> None:
+        """Show who owns a declared feature, and its budgets."""
+        words = (feature.service, feature.environment, feature.component, feature.cost_center)
+        self._all.feature_info.labels(feature.name, feature.team, *words).set(1)
+        for period, dollars in feature.budget_usd.items():
+            self._all.budget.labels(feature.name, feature.team, period).set(float(dollars))
+
+    def show_table(self, version: str, sha256: str, recorded_at: datetime) -> None:
+        """Show which price table is in use, and its age."""
+        self._all.show_table(version, sha256, recorded_at)
+
     def call_started(self, call: Any) -> None:
         """A call is in flight."""
         self._feature(call.feature).in_progress.inc()
@@ -126,7 +138,9 @@ class MetricsSink:
             if known:
                 collectors.know(model)
             labels = (
-                model if collectors.is_known(model) else collectors.capped("model", model, MAX_UNKNOWN_MODELS),
+                model
+                if collectors.is_known(model)
+                else collectors.capped("model", model, MAX_UNKNOWN_MODELS),
                 collectors.capped("feature", feature, MAX_FEATURES),
                 collectors.capped("team", team, MAX_TEAMS),
             )
@@ -153,7 +167,9 @@ class _Children:
         self.model, self.feature, self.team = model, feature, team
         self.cost = collectors.cost.labels(model, feature, team)
         self.duration = collectors.duration.labels(model, feature)
-        self._calls = {outcome: collectors.calls.labels(model, feature, team, outcome) for outcome in _OUTCOMES}
+        self._calls = {
+            outcome: collectors.calls.labels(model, feature, team, outcome) for outcome in _OUTCOMES
+        }
         self._tokens = {unit: collectors.tokens.labels(model, feature, unit) for unit in ("input", "output")}
 
     def calls(self, outcome: str) -> Any:

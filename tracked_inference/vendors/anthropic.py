@@ -12,7 +12,17 @@ from tracked_inference.vendors.anthropic_usage import merge_usage, usage_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NAME", "batch_line", "complete", "operation_of", "operation_of_body", "reader", "seller_of", "text_of", "usage_of"]
+__all__ = [
+    "NAME",
+    "batch_line",
+    "complete",
+    "operation_of",
+    "operation_of_body",
+    "reader",
+    "seller_of",
+    "text_of",
+    "usage_of",
+]
 
 NAME = "anthropic"
 STREAM_USAGE_ON_REQUEST = frozenset[str]()  # every Anthropic stream carries its usage

@@ -12,7 +12,17 @@ from tracked_inference.vendors.openai_usage import usage_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NAME", "batch_line", "complete", "operation_of", "operation_of_body", "reader", "seller_of", "text_of", "usage_of"]
+__all__ = [
+    "NAME",
+    "batch_line",
+    "complete",
+    "operation_of",
+    "operation_of_body",
+    "reader",
+    "seller_of",
+    "text_of",
+    "usage_of",
+]
 
 NAME = "openai"
 STREAM_USAGE_ON_REQUEST = frozenset({"chat.completions", "completions"})
@@ -135,7 +145,10 @@ def _has_content(choice: Any) -> bool:
     if get(choice, "text"):
         return True
     delta = get(choice, "delta")
-    return any(get(delta, name) for name in ("content", "tool_calls", "function_call", "refusal", "reasoning_content", "audio"))
+    return any(
+        get(delta, name)
+        for name in ("content", "tool_calls", "function_call", "refusal", "reasoning_content", "audio")
+    )
 
 
 class _Events(StreamReader):
@@ -178,7 +191,9 @@ class _Events(StreamReader):
         return self._body
 
 
-_FINAL_RESPONSES = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
+_FINAL_RESPONSES = frozenset(
+    {"response.completed", "response.incomplete", "response.failed", "response.cancelled"}
+)
 
 
 def reader(operation: str) -> StreamReader:
