@@ -28,7 +28,7 @@ PASSES = st.builds(
     counts=st.dictionaries(st.sampled_from(TOKEN_UNITS), st.integers(1, 10**9))
     | st.dictionaries(st.sampled_from(FEE_UNITS), QUANTITY),
     model=MAYBE,
-    kind=st.sampled_from(["message", "compaction", "advisor_message"]),
+    kind=st.sampled_from(["message", "compaction", "advisor_message"]), refusal=MAYBE, size=MAYBE,
 )
 USAGES = st.builds(
     Usage,
@@ -43,6 +43,7 @@ USAGES = st.builds(
     notes=st.lists(WORDS, max_size=2).map(tuple),
     gateway_cost_usd=st.none() | MONEY,
     free=MAYBE,
+    model=MAYBE,
 )
 LINES = st.builds(
     CostLine,
@@ -208,6 +209,7 @@ def test_the_reference_page_lists_the_fields_of_a_line() -> None:
             notes=("n",),
             gateway_cost_usd=Decimal(1),
             free="f",
+            model="m",
         )
     )
     line = json.loads(line_of(record))

@@ -106,14 +106,15 @@ def _usage(usage: Usage) -> dict[str, Any]:
 
 def _pass(one: Pass) -> dict[str, Any]:
     written: dict[str, Any] = {"counts": {unit: _quantity(count) for unit, count in one.counts.items()}}
-    if one.model is not None:
-        written["model"] = one.model
-    if one.kind != "message":
-        written["kind"] = one.kind
+    for name, default in _PASS_DEFAULTS.items():
+        value = getattr(one, name)
+        if value != default:
+            written[name] = value
     return written
 
 
 _USAGE_DEFAULTS = {field.name: field.default for field in fields(Usage) if field.default is not MISSING}
+_PASS_DEFAULTS = {field.name: field.default for field in fields(Pass) if field.default is not MISSING}
 
 
 def record_of(line: str | bytes) -> CallRecord:
@@ -182,8 +183,7 @@ def _read_usage(usage: Mapping[str, Any]) -> Usage:
     passes = tuple(
         Pass(
             counts={unit: _count(count) for unit, count in one["counts"].items()},
-            model=one.get("model"),
-            kind=one.get("kind", "message"),
+            **{name: one[name] for name in _PASS_DEFAULTS if name in one},
         )
         for one in usage["passes"]
     )
