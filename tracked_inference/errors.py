@@ -7,7 +7,8 @@ The errors of this package.
     │   └── PriceTableError                    a price file that cannot be used; says file, key and mend
     ├── UnsupportedClientError (TypeError)     TrackedClient was given something that is no vendor client
     ├── UnpricedModelError (LookupError)       on_unpriced="raise" and the default model has no price
-    └── BudgetExceededError (RuntimeError)     a feature's budget guard refuses before money is spent
+    ├── BudgetExceededError (RuntimeError)     a feature's budget guard refuses before money is spent
+    └── UnavailableError (OSError)             a Prometheus or a vendor's report cannot be read just now
 
 Only construction and configuration raise.
 A vendor call raises what the vendor's SDK raises, and nothing of ours, unless a budget guard was asked to refuse.
@@ -42,3 +43,7 @@ class UnpricedModelError(TrackedInferenceError, LookupError):
 
 class BudgetExceededError(TrackedInferenceError, RuntimeError):
     """A feature has spent its budget and its guard refuses the call before money is spent."""
+
+
+class UnavailableError(TrackedInferenceError, OSError):
+    """A Prometheus or a vendor's report cannot be read; the message says which, and what it answered. Never holds a key."""

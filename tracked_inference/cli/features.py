@@ -36,7 +36,11 @@ def check(path: Path | None, *, as_json: bool) -> None:
     registry, problems = read(found)
     if as_json:
         rows = [{"path": one.path, "line": one.line, "problem": one.what} for one in problems]
-        click.echo(json.dumps({"path": str(found), "features": len(registry.features) if registry else 0, "problems": rows}))
+        click.echo(
+            json.dumps(
+                {"path": str(found), "features": len(registry.features) if registry else 0, "problems": rows}
+            )
+        )
     elif registry is not None:
         click.echo(f"{found}: {len(registry.features)} features, no problems")
     else:
@@ -52,12 +56,16 @@ def list_features(path: Path | None, *, as_json: bool) -> None:
     """List the declared features: team, budget, models."""
     registry = FeatureRegistry.load(_find(path))
     if as_json:
-        click.echo(json.dumps({"path": registry.path, "features": [_row(one) for one in registry.features.values()]}))
+        click.echo(
+            json.dumps({"path": registry.path, "features": [_row(one) for one in registry.features.values()]})
+        )
         return
     table = Table("feature", "team", "service", "environment", "budget", "when spent", "models", box=None)
     for one in sorted(registry.features.values(), key=lambda feature: (feature.team, feature.name)):
         budget = ", ".join(f"${dollars:,} a {period}" for period, dollars in one.budget_usd.items()) or "none"
-        table.add_row(one.name, one.team, one.service, one.environment, budget, one.on_budget, ", ".join(one.models))
+        table.add_row(
+            one.name, one.team, one.service, one.environment, budget, one.on_budget, ", ".join(one.models)
+        )
     Console(width=None if Console().is_terminal else 160).print(table)
 
 
