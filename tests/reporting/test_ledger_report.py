@@ -54,7 +54,9 @@ def test_a_month_sums_to_the_last_digit_by_every_dimension(generated, dimension)
     assert {key: one.calls for key, one in found.items()} == {
         key.partition("=")[2]: count for key, count in truth.calls.items() if key.startswith(f"{dimension}=")
     }
-    assert report.total.now.cost_usd == sum((one.cost_usd for one in found.values()), Decimal(0)) == truth.total
+    assert (
+        report.total.now.cost_usd == sum((one.cost_usd for one in found.values()), Decimal(0)) == truth.total
+    )
 
 
 def test_a_month_says_what_is_missing_and_what_was_saved_and_wasted(generated):
@@ -63,7 +65,11 @@ def test_a_month_says_what_is_missing_and_what_was_saved_and_wasted(generated):
 
     total = ledger_report([directory], OCTOBER, (), compare=False).total.now
 
-    assert (total.calls, total.unpriced_calls, total.unmeasured_calls) == (CALLS, truth.unpriced, truth.unmeasured)
+    assert (total.calls, total.unpriced_calls, total.unmeasured_calls) == (
+        CALLS,
+        truth.unpriced,
+        truth.unmeasured,
+    )
     assert total.priced_calls == CALLS - truth.unpriced - truth.unmeasured
     assert (total.cut_calls, total.retries, total.users) == (truth.cut, truth.retries, len(truth.users))
     assert total.output_tokens == truth.tokens["output"]
@@ -153,7 +159,9 @@ def test_a_file_that_is_named_twice_is_read_once(tmp_path):
     """A directory and a glob over it do not double the cost."""
     LedgerSink(tmp_path)(a_record())
 
-    report = ledger_report([tmp_path, str(tmp_path / "*.jsonl"), tmp_path / "ledger-2026-11-22.jsonl"], DAY, compare=False)
+    report = ledger_report(
+        [tmp_path, str(tmp_path / "*.jsonl"), tmp_path / "ledger-2026-11-22.jsonl"], DAY, compare=False
+    )
 
     assert report.total.now.cost_usd == Decimal("0.0105")
 
@@ -191,11 +199,14 @@ def test_log_lines_are_read_by_the_day_on_which_the_call_started(tmp_path):
     """A structlog JSON log does, to six places; other events are left out, and a call belongs to the day it started on."""
     lines = [
         {"event": "something.else", "timestamp": "2026-11-22T10:00:00Z", "estimated_cost_usd": 5},
-        fields_of(a_record(duration_seconds=2.0)) | {"event": "ai.inference.completed", "timestamp": "2026-11-23T00:00:01.000000Z"},
+        fields_of(a_record(duration_seconds=2.0))
+        | {"event": "ai.inference.completed", "timestamp": "2026-11-23T00:00:01.000000Z"},
         fields_of(a_record()) | {"event": "ai.inference.failed", "timestamp": 1795348800.5},
         fields_of(a_record()) | {"event": "ai.inference.completed", "timestamp": "2026-11-24T00:00:00Z"},
     ]
-    (tmp_path / "app.log").write_text("".join(json.dumps(line) + "\n" for line in lines) + "Traceback: not JSON\n")
+    (tmp_path / "app.log").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines) + "Traceback: not JSON\n"
+    )
 
     report = ledger_report([tmp_path / "app.log"], DAY, compare=False)
 
@@ -344,7 +355,14 @@ def test_without_duckdb_the_extra_is_named(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("amount", "text"),
-    [("1234.5", "1,234.50"), ("0", "0.00"), ("0.0421", "0.0421"), ("0.00000375", "0.00000375"), ("-0.5", "-0.500"), ("0.999", "0.999")],
+    [
+        ("1234.5", "1,234.50"),
+        ("0", "0.00"),
+        ("0.0421", "0.0421"),
+        ("0.00000375", "0.00000375"),
+        ("-0.5", "-0.500"),
+        ("0.999", "0.999"),
+    ],
 )
 def test_money_shows_the_digits_that_say_something(amount, text):
     """Cents for dollars, three digits for parts of a cent."""
