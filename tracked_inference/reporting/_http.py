@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from tracked_inference.errors import ConfigurationError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["fetch_json"]
 
@@ -33,7 +33,6 @@ def fetch_json(
     *,
     headers: Mapping[str, str] | None = None,
     data: bytes | None = None,
-    sleep: Callable[[float], object] = time.sleep,
     hints: Mapping[int, str] | None = None,
 ) -> Any:
     """
@@ -45,7 +44,6 @@ def fetch_json(
         url: Where.
         headers: What to send along, keys included.
         data: A form to POST.
-        sleep: How to wait.
         hints: What an HTTP status means here and how to mend it.
 
     Raises:
@@ -67,7 +65,7 @@ def fetch_json(
         except urllib.error.HTTPError as error:
             told = _told(error)
             if (error.code == 429 or error.code >= 500) and attempt + 1 < _TRIES:
-                sleep(_wait(error, attempt))
+                _pause(_wait(error, attempt))
                 continue
             hint = (hints or {}).get(error.code, "")
             raise UnavailableError(
@@ -88,6 +86,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
+_pause = time.sleep
 _opener = urllib.request.build_opener(_NoRedirect())
 
 
