@@ -22,7 +22,9 @@ class Admin:
 
 
 @contextmanager
-def serving(answer: Callable[[str, dict[str, list[str]]], tuple[int, Any, dict[str, str]]]) -> Iterator[Admin]:
+def serving(
+    answer: Callable[[str, dict[str, list[str]]], tuple[int, Any, dict[str, str]]],
+) -> Iterator[Admin]:
     """Serve what `answer(path, query)` says: status, body, headers."""
     admin = Admin()
 
@@ -35,11 +37,17 @@ def serving(answer: Callable[[str, dict[str, list[str]]], tuple[int, Any, dict[s
 
         def _answer(self, query: str) -> None:
             path, asked = urlsplit(self.path).path, parse_qs(query)
-            admin.requests.append((path, asked, {name.lower(): value for name, value in self.headers.items()}))
+            admin.requests.append(
+                (path, asked, {name.lower(): value for name, value in self.headers.items()})
+            )
             status, body, headers = answer(path, asked)
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
-            for name, value in {"Content-Type": "application/json", "Content-Length": str(len(content)), **headers}.items():
+            for name, value in {
+                "Content-Type": "application/json",
+                "Content-Length": str(len(content)),
+                **headers,
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
@@ -64,4 +72,12 @@ def paged(entries: list[Any], asked: dict[str, list[str]], size: int = 2) -> tup
     """Some of the entries and the name of the next page, as both vendors do it."""
     start = int(asked.get("page", ["page_0"])[0].removeprefix("page_"))
     more = start + size < len(entries)
-    return 200, {"data": entries[start : start + size], "has_more": more, "next_page": f"page_{start + size}" if more else None}, {}
+    return (
+        200,
+        {
+            "data": entries[start : start + size],
+            "has_more": more,
+            "next_page": f"page_{start + size}" if more else None,
+        },
+        {},
+    )

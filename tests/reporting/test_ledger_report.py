@@ -10,6 +10,9 @@ from decimal import Decimal
 
 import pytest
 
+pytest.importorskip("duckdb", reason="the extra `report` is not installed")
+
+
 from tests.reporting.month import DAYS, START, Truth, month
 from tests.sinks.test_ledger_line import a_record
 from tracked_inference.errors import ConfigurationError

@@ -7,6 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+
+pytest.importorskip("duckdb", reason="the extra `report` is not installed")
+pytest.importorskip("click", reason="the extra `cli` is not installed")
+
 from click.testing import CliRunner
 
 from tests.reporting.admin_apis import paged, serving
@@ -37,13 +41,20 @@ def _no_waiting(monkeypatch):
 
 
 def bucket(day, *results):
-    return {"starting_at": f"{day}T00:00:00Z", "ending_at": f"{day + timedelta(days=1)}T00:00:00Z", "results": list(results)}
+    return {
+        "starting_at": f"{day}T00:00:00Z",
+        "ending_at": f"{day + timedelta(days=1)}T00:00:00Z",
+        "results": list(results),
+    }
 
 
 def anthropic_usage(**counts):
     return {
         "uncached_input_tokens": counts.get("input", 0),
-        "cache_creation": {"ephemeral_1h_input_tokens": counts.get("hour", 0), "ephemeral_5m_input_tokens": counts.get("five", 0)},
+        "cache_creation": {
+            "ephemeral_1h_input_tokens": counts.get("hour", 0),
+            "ephemeral_5m_input_tokens": counts.get("five", 0),
+        },
         "cache_read_input_tokens": counts.get("read", 0),
         "output_tokens": counts.get("output", 0),
         "server_tool_use": {"web_search_requests": 0},
@@ -105,13 +116,19 @@ def test_anthropic_amounts_are_cents(tmp_path):
 def test_anthropic_pages_and_empty_days_are_read():
     """Five days on three pages, one of them empty: every bucket counts once."""
     days = [FIRST + timedelta(days=number) for number in range(5)]
-    usage = [bucket(day, *([anthropic_usage(input=10)] if number != 2 else [])) for number, day in enumerate(days)]
+    usage = [
+        bucket(day, *([anthropic_usage(input=10)] if number != 2 else [])) for number, day in enumerate(days)
+    ]
 
     with serving(anthropic(usage, [])) as admin:
         bill = AnthropicBill().read(FIRST, days[-1], KEY, admin.url)
 
     assert [used.day for used in bill.used] == [day for number, day in enumerate(days) if number != 2]
-    assert [asked.get("page") for path, asked, _ in admin.requests if "usage_report" in path] == [None, ["page_2"], ["page_4"]]
+    assert [asked.get("page") for path, asked, _ in admin.requests if "usage_report" in path] == [
+        None,
+        ["page_2"],
+        ["page_4"],
+    ]
 
 
 def test_anthropic_is_asked_for_what_its_documentation_says():
@@ -131,9 +148,21 @@ def test_anthropic_is_asked_for_what_its_documentation_says():
 def test_the_analytics_route_is_read_row_by_row():
     """The newer route has a row for each group, its amounts in cents too, and wants its beta header."""
     span = {"starting_at": "2026-11-01T00:00:00Z", "ending_at": "2026-11-02T00:00:00Z"}
-    usage = [{**span, "group": {"model": "m", "workspace_id": "w"}, "usage": {**anthropic_usage(input=7, hour=5), "total_tokens": 12}}]
+    usage = [
+        {
+            **span,
+            "group": {"model": "m", "workspace_id": "w"},
+            "usage": {**anthropic_usage(input=7, hour=5), "total_tokens": 12},
+        }
+    ]
     group = {"model": "m", "workspace_id": "w", "cost_type": "tokens", "token_type": "uncached_input_tokens"}
-    costs = [{**span, "group": group, "cost": {"amount": "123.45", "list_amount": "150", "currency": "USD", "requests": None}}]
+    costs = [
+        {
+            **span,
+            "group": group,
+            "cost": {"amount": "123.45", "list_amount": "150", "currency": "USD", "requests": None},
+        }
+    ]
 
     with serving(lambda path, asked: paged(usage if path.endswith("usage") else costs, asked)) as admin:
         bill = AnthropicBill("analytics").read(FIRST, LAST, KEY, admin.url)
@@ -186,7 +215,12 @@ def test_openai_input_includes_its_parts():
     with serving(openai([openai_bucket(FIRST, usage)], [])) as admin:
         bill = OpenAIBill().read(FIRST, LAST, KEY, f"{admin.url}/v1")
 
-    assert {used.kind: used.tokens for used in bill.used} == {"input": 300, "cache_read": 600, "cache_write": 100, "output": 50}
+    assert {used.kind: used.tokens for used in bill.used} == {
+        "input": 300,
+        "cache_read": 600,
+        "cache_write": 100,
+        "output": 50,
+    }
     assert {used.account for used in bill.used} == {"proj_1"}
     assert admin.requests[0][2]["authorization"] == f"Bearer {KEY}"
     assert admin.requests[0][1]["start_time"] == ["1793491200"]
@@ -223,7 +257,10 @@ def test_a_refused_key_is_said_and_not_shown():
     def answer(path, asked):
         return 403, {"error": {"type": "permission_error", "message": "This key may not."}}, {}
 
-    with serving(answer) as admin, pytest.raises(UnavailableError, match=r"403 \(This key may not.\).*ANTHROPIC_ADMIN_KEY") as caught:
+    with (
+        serving(answer) as admin,
+        pytest.raises(UnavailableError, match=r"403 \(This key may not.\).*ANTHROPIC_ADMIN_KEY") as caught,
+    ):
         AnthropicBill().read(FIRST, LAST, KEY, admin.url)
 
     assert KEY not in str(caught.value)
@@ -249,7 +286,10 @@ def test_a_busy_vendor_is_asked_again(_no_waiting):
         ((302, b"", {"Location": "http://127.0.0.1:9/elsewhere"}), "302"),
         ((200, b"<html>", {}), "no JSON"),
         ((200, {"data": "words"}, {}), "something else than a report"),
-        ((200, {"data": [{"starting_at": "2026-11-01T00:00:00Z", "results": [{}]}]}, {}), "a shape that this version does not know"),
+        (
+            (200, {"data": [{"starting_at": "2026-11-01T00:00:00Z", "results": [{}]}]}, {}),
+            "a shape that this version does not know",
+        ),
         ((200, {"data": [], "has_more": True, "next_page": "page_1"}, {}), "its own next one"),
     ],
 )
@@ -290,7 +330,8 @@ def compared(billed, ours):
         bill.charges.append(Charge(FIRST, "m", kind, Decimal(dollars)))
     cells = {(str(FIRST), "m", kind, "t"): values for kind, values in ours.items()}
     side = Side(
-        {cell: tokens for cell, (tokens, _) in cells.items() if tokens}, {cell: Decimal(dollars) for cell, (_, dollars) in cells.items()}
+        {cell: tokens for cell, (tokens, _) in cells.items() if tokens},
+        {cell: Decimal(dollars) for cell, (_, dollars) in cells.items()},
     )
     return reconcile(bill, side, "anthropic", PERIOD, lambda model, day: model)
 
@@ -302,7 +343,8 @@ def test_missed_calls_are_told_from_wrong_prices():
     Seen is 3 + 2 of 6, so 1 dollar was missed; what we saw we priced 2.25 + 2 instead of 5, 0.75 too low; 1 has no tokens.
     """
     found = compared(
-        {"input": (1000, "4"), "output": (100, "2"), "other": (0, "1")}, {"input": (750, "2.25"), "output": (100, "2")}
+        {"input": (1000, "4"), "output": (100, "2"), "other": (0, "1")},
+        {"input": (750, "2.25"), "output": (100, "2")},
     ).total
 
     assert (found.seen_usd, found.missed_usd, found.price_usd, found.other_usd) == (5, 1, Decimal("0.75"), 1)
@@ -333,7 +375,13 @@ def test_a_bill_that_agrees_is_confirmed():
 
 def a_day(input_tokens=1_000_000):
     lines = (
-        CostLine("input", input_tokens, Decimal("0.000003"), input_tokens * Decimal("0.000003"), "claude-sonnet-4-5"),
+        CostLine(
+            "input",
+            input_tokens,
+            Decimal("0.000003"),
+            input_tokens * Decimal("0.000003"),
+            "claude-sonnet-4-5",
+        ),
         CostLine("cache_read", 2_000_000, Decimal("0.0000003"), Decimal("0.6"), "claude-sonnet-4-5"),
         CostLine("cache_write_5m", 500_000, Decimal("0.00000375"), Decimal("1.875"), "claude-sonnet-4-5"),
         CostLine("output", 100_000, Decimal("0.000015"), Decimal("1.5"), "claude-sonnet-4-5"),
@@ -348,7 +396,18 @@ def a_day(input_tokens=1_000_000):
 
 
 def run(admin, ledger, *more, env=None):
-    arguments = [str(ledger), "--vendor", "anthropic", "--since", "2026-11-01", "--until", "2026-11-03", "--base-url", admin.url, *more]
+    arguments = [
+        str(ledger),
+        "--vendor",
+        "anthropic",
+        "--since",
+        "2026-11-01",
+        "--until",
+        "2026-11-03",
+        "--base-url",
+        admin.url,
+        *more,
+    ]
     return CliRunner().invoke(command, arguments, env={"ANTHROPIC_ADMIN_KEY": KEY} | (env or {}))
 
 
@@ -365,7 +424,9 @@ def test_a_confirmed_bill_exits_0(tmp_path):
     assert found["total"]["billed_usd"] == found["total"]["recorded_usd"] == "7.075"
     assert found["total"]["coverage"] == 1.0
     assert found["by_model"]["claude-sonnet-4-5"]["recorded_tokens"] == 3_600_000
-    assert 'ai_inference_bill_coverage_ratio{vendor="anthropic"} 1.0\n' in (tmp_path / "bill.prom").read_text()
+    assert (
+        'ai_inference_bill_coverage_ratio{vendor="anthropic"} 1.0\n' in (tmp_path / "bill.prom").read_text()
+    )
     assert KEY not in result.output
 
 
@@ -387,7 +448,13 @@ def test_teams_are_compared_where_a_mapping_names_them(tmp_path):
     """A workspace of a team is that team's part of the bill; workspaces that nobody mapped are named."""
     LedgerSink(tmp_path / "ledger")(a_day())
     (tmp_path / "map.toml").write_text('[accounts]\nwrkspc_1 = "documents"\n')
-    usage = [bucket(FIRST, FULL_USAGE | {"workspace_id": "wrkspc_1"}, anthropic_usage(input=1000, workspace="wrkspc_2"))]
+    usage = [
+        bucket(
+            FIRST,
+            FULL_USAGE | {"workspace_id": "wrkspc_1"},
+            anthropic_usage(input=1000, workspace="wrkspc_2"),
+        )
+    ]
     costs = [bucket(FIRST, *(row | {"workspace_id": "wrkspc_1"} for row in FULL_DAY))]
 
     with serving(anthropic(usage, costs)) as admin:
@@ -453,4 +520,6 @@ def test_the_gauges_are_those_that_are_defined(tmp_path):
 
     families = list(prometheus_client.text_string_to_metric_families((tmp_path / "bill.prom").read_text()))
 
-    assert [(one.name, one.type, one.documentation) for one in families] == [(one.name, one.kind, one.help) for one in BILL_METRICS]
+    assert [(one.name, one.type, one.documentation) for one in families] == [
+        (one.name, one.kind, one.help) for one in BILL_METRICS
+    ]

@@ -28,7 +28,9 @@ PASSES = st.builds(
     counts=st.dictionaries(st.sampled_from(TOKEN_UNITS), st.integers(1, 10**9))
     | st.dictionaries(st.sampled_from(FEE_UNITS), QUANTITY),
     model=MAYBE,
-    kind=st.sampled_from(["message", "compaction", "advisor_message"]), refusal=MAYBE, size=MAYBE,
+    kind=st.sampled_from(["message", "compaction", "advisor_message"]),
+    refusal=MAYBE,
+    size=MAYBE,
 )
 USAGES = st.builds(
     Usage,

@@ -59,7 +59,7 @@ class AnthropicBill:
         base = (base_url or _BASE_URL).rstrip("/")
         headers = {"x-api-key": key, "anthropic-version": "2023-06-01"}
         span = [("starting_at", f"{start}T00:00:00Z"), ("ending_at", f"{end}T00:00:00Z")]
-        hints = dict.fromkeys((401, 403), f"{FORBIDDEN}; set {self.key_variable}")
+        hints: dict[int, str] = dict.fromkeys((401, 403), f"{FORBIDDEN}; set {self.key_variable}")
         bill = Bill()
         try:
             if self.route == "analytics":

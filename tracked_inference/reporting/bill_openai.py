@@ -49,7 +49,7 @@ class OpenAIBill:
             ("bucket_width", "1d"),
             ("limit", "31"),
         ]
-        hints = dict.fromkeys((401, 403), f"{FORBIDDEN}; set {self.key_variable}")
+        hints: dict[int, str] = dict.fromkeys((401, 403), f"{FORBIDDEN}; set {self.key_variable}")
         bill = Bill()
         try:
             groups = [("group_by", "model"), ("group_by", "project_id")]

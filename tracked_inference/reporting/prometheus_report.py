@@ -125,7 +125,7 @@ def prometheus_report(
             progress(done, steps)
     if "day" in by:
         now[None] = ask.figures([], period)[None]
-    before = None
+    before: dict[tuple[str | None, ...] | None, Figures] | None = None
     if compare:
         before = ask.figures(labels, period.previous)
         if "day" in by:
