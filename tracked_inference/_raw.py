@@ -148,7 +148,7 @@ def _http_module(response: Any) -> Any:
     raise TypeError(f"{type(response).__name__} is no response of a known HTTP library")
 
 
-def observe_unread(result: Any, response: Any, call: Call) -> None:
+def observe_unread(response: Any, call: Call) -> None:
     """Read along with the caller: the response's byte stream becomes a tee."""
     prepare()
     copy = _Copy(call, response)
@@ -161,7 +161,8 @@ def observe_unread(result: Any, response: Any, call: Call) -> None:
         if hasattr(stream, make)
     )
     response.stream = _tee_class(bases)(stream, copy)
-    weakref.finalize(result, _dropped, copy)
+    # The response, not the SDK's wrapper of it: `….with_raw_response.create(stream=True).parse()` drops that one at once.
+    weakref.finalize(response, _dropped, copy)
 
 
 def _dropped(copy: _Copy) -> None:

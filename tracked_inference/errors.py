@@ -16,6 +16,12 @@ A vendor call raises what the vendor's SDK raises, and nothing of ours, unless a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
 
 class TrackedInferenceError(Exception):
     """The root of this package's errors."""
@@ -42,7 +48,39 @@ class UnpricedModelError(TrackedInferenceError, LookupError):
 
 
 class BudgetExceededError(TrackedInferenceError, RuntimeError):
-    """A feature has spent its budget and its guard refuses the call before money is spent."""
+    """
+    A feature has spent its budget and its guard refuses the call before money is spent.
+
+    Attributes:
+        feature: The feature whose budget it is.
+        team: Who pays.
+        owner: Whom to ask; empty if the registry does not say.
+        period: `month` or `day`, a calendar one in UTC.
+        budget_usd: What it may spend in the period.
+        spent_usd: What it has spent; None where nobody knows, because the store that does gives no answer.
+        until: When calls are let through again: the end of the period; None where that depends on the store.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        feature: str = "",
+        team: str = "",
+        owner: str = "",
+        period: str = "",
+        budget_usd: Decimal | None = None,
+        spent_usd: Decimal | None = None,
+        until: datetime | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.feature = feature
+        self.team = team
+        self.owner = owner
+        self.period = period
+        self.budget_usd = budget_usd
+        self.spent_usd = spent_usd
+        self.until = until
 
 
 class UnavailableError(TrackedInferenceError, OSError):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tracked_inference.usage import Usage
 
-__all__ = ["Bill", "Delivery", "Reply", "Travels"]
+__all__ = ["Bill", "Delivery", "Reply", "Travels", "request_id_of"]
 
 ERROR_TYPES = {
     400: "invalid_request_error",
@@ -25,6 +25,11 @@ ERROR_TYPES = {
     529: "overloaded_error",
 }
 """Both vendors' word for a status; everything else is an `api_error`."""
+
+
+def request_id_of(number: int) -> str:
+    """Name a request as the headers of its answer do."""
+    return f"req_{number:06d}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +106,11 @@ class Bill:
     model: str
     usage: Usage
     whole: bool = True
+
+    @property
+    def request_id(self) -> str:
+        """The id that the answer carried in its headers."""
+        return request_id_of(self.request)
 
     def cut(self, sent: int, total: int) -> Bill:
         """Bill an answer of which `sent` of `total` frames left: its input, and that share of its output."""

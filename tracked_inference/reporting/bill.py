@@ -78,6 +78,7 @@ class Vendor(Protocol):
         advance: Callable[[], object] | None = None,
     ) -> Bill:
         """The bill of the days from `start` until before `end`, at most `MAX_DAYS` of them."""
+        ...
 
 
 def days_of(period: Period, *, now: datetime | None = None) -> tuple[date, date]:
