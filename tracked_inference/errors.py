@@ -9,7 +9,8 @@ The errors of this package.
     │   └── MissingExtraError                  a part of this package whose optional dependency is not installed
     ├── UnsupportedClientError (TypeError)     TrackedClient was given something that is no vendor client
     ├── UnpricedModelError (LookupError)       on_unpriced="raise" and the default model has no price
-    └── BudgetExceededError (RuntimeError)     a feature's budget guard refuses before money is spent
+    ├── BudgetExceededError (RuntimeError)     a feature's budget guard refuses before money is spent
+    └── UnavailableError (OSError)             a Prometheus or a vendor's report cannot be read just now
 
 Only construction and configuration raise.
 A vendor call raises what the vendor's SDK raises, and nothing of ours, unless a budget guard was asked to refuse.
@@ -99,3 +100,7 @@ class BudgetExceededError(TrackedInferenceError, RuntimeError):
         self.budget_usd = budget_usd
         self.spent_usd = spent_usd
         self.until = until
+
+
+class UnavailableError(TrackedInferenceError, OSError):
+    """A Prometheus or a vendor's report cannot be read; the message says which, and what it answered. Never holds a key."""
