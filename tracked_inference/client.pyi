@@ -6,8 +6,9 @@
 # The parameters are therefore protocols, which hold without an SDK, where an unknown class would match every argument;
 # only what is returned names the vendors' classes.
 
+import os
 from collections.abc import Iterable, Mapping
-from os import PathLike
+from decimal import Decimal
 from typing import (
     Any,
     Literal,
@@ -47,7 +48,9 @@ class _Options(TypedDict, total=False):
     provider: str | None
     stream_usage: bool | None
     on_unpriced: Literal["count", "raise"]
-    config: FeatureRegistry | str | PathLike[str] | None
+    config: FeatureRegistry | str | os.PathLike[str] | None
+    budget_usd: Mapping[str, float | Decimal] | None
+    on_budget: Literal["none", "warn", "refuse"] | None
 
 def track(client: _C, **options: Unpack[_Options]) -> _C: ...
 
