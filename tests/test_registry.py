@@ -82,7 +82,11 @@ def test_pyproject_may_hold_the_registry(written):
         ('[features.search]\nteam = "discovery"\nbudget_usd = { month = inf }\n', 3, "above 0"),
         ('[features.search]\nteam = "discovery"\non_budget = "stop"\n', 3, "'none', 'warn' or 'refuse'"),
         ('[features.search]\nteam = "discovery"\nenvironment = "prod"\n', 3, "did you mean 'production'"),
-        ('[defaults]\nenvironment = "prod"\n[features.search]\nteam = "discovery"\n', 2, "did you mean 'production'"),
+        (
+            '[defaults]\nenvironment = "prod"\n[features.search]\nteam = "discovery"\n',
+            2,
+            "did you mean 'production'",
+        ),
         ('teams = ["discovery"]\n[features.search]\nteam = "discvery"\n', 3, "did you mean 'discovery'"),
         ('[feature.search]\nteam = "discovery"\n', 0, "did you mean 'features'"),
         ("[features.search\n", 1, "is not TOML"),

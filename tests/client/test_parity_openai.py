@@ -141,7 +141,9 @@ async def images(client, vendor):
 
 
 async def images_stream(client, vendor):
-    return await every(client.images.generate(model="gpt-image-1", prompt="a cat", stream=True, quality="low"))
+    return await every(
+        client.images.generate(model="gpt-image-1", prompt="a cat", stream=True, quality="low")
+    )
 
 
 async def images_edit(client, vendor):
@@ -214,7 +216,9 @@ async def raw_stream_dropped(client, vendor):
 
 
 async def raw_stream_not_asked(client, vendor):
-    return await every((await done(client.chat.completions.with_raw_response.create(**GPT, stream=True))).parse())
+    return await every(
+        (await done(client.chat.completions.with_raw_response.create(**GPT, stream=True))).parse()
+    )
 
 
 async def streaming_response_parse(client, vendor):
@@ -236,12 +240,16 @@ async def copied(client, vendor):
 
 
 async def post(client, vendor):
-    return await done(client.post("/chat/completions", body=dict(GPT), cast_to=openai.types.chat.ChatCompletion))
+    return await done(
+        client.post("/chat/completions", body=dict(GPT), cast_to=openai.types.chat.ChatCompletion)
+    )
 
 
 async def post_for_bytes(client, vendor):
     made = await done(
-        client.post("/chat/completions", body=dict(GPT), cast_to=openai._legacy_response.HttpxBinaryResponseContent)
+        client.post(
+            "/chat/completions", body=dict(GPT), cast_to=openai._legacy_response.HttpxBinaryResponseContent
+        )
     )
     return json.loads(made.content)["usage"]
 
@@ -301,8 +309,16 @@ async def cancel_in_stream(client, vendor):
 
 
 def video(status):
-    return {"id": "video_1", "object": "video", "status": status, "model": "sora-2", "seconds": "4",
-            "size": "720x1280", "progress": 100, "created_at": 1_780_000_000}
+    return {
+        "id": "video_1",
+        "object": "video",
+        "status": status,
+        "model": "sora-2",
+        "seconds": "4",
+        "size": "720x1280",
+        "progress": 100,
+        "created_at": 1_780_000_000,
+    }
 
 
 async def videos(client, vendor):
