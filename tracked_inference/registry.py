@@ -292,7 +292,7 @@ class _Check:
             self._wrong(where, None, f"the feature name {name!r} is not a slug; did you mean {nearest_slug(name)!r}?")
         team = table.get("team", defaults.get("team"))
         if not is_slug(team):
-            mend = f"did you mean {nearest_slug(team)!r}?" if team else f'add team = "…" to [{where}]'
+            mend = f"did you mean {nearest_slug(team)!r}?" if team else f"add team = \"…\" to [{where}]"
             self._wrong(where, "team", f"team={team!r} of feature {name!r} is missing or not a slug; {mend}")
         elif teams and team not in teams:
             near = difflib.get_close_matches(str(team), list(teams), n=1)

@@ -254,7 +254,7 @@ def _outputs(
 
 
 def _with_reasoning_outside(usage: Mapping[str, Any], total: int, reasoning: int) -> int:
-    """XAI's chat counts reasoning beside `completion_tokens`, and only `total_tokens` tells (rule 41)."""
+    """xAI's chat counts reasoning beside `completion_tokens`, and only `total_tokens` tells (rule 41)."""
     whole = usage.get("total_tokens")
     asked = usage.get("prompt_tokens")
     if type(whole) is int and type(asked) is int and whole == asked + total + reasoning:
