@@ -456,7 +456,11 @@ class Meter:
         caught = _caught.get()
         if caught is not None:
             caught.append(record)
-        if record.model not in self._shown and record.cost.total_usd is not None and record.cost.status != "free":
+        if (
+            record.model not in self._shown
+            and record.cost.total_usd is not None
+            and record.cost.status != "free"
+        ):
             self._show(record)
         for sink in self.sinks:
             try:
@@ -570,7 +574,9 @@ def _hooks(sinks: tuple[Sink, ...], name: str) -> tuple[Callable[..., None], ...
     return tuple(getattr(sink, name) for sink in sinks if hasattr(sink, name))
 
 
-_kinds: WeakKeyDictionary[type, str] = WeakKeyDictionary()  # pydantic makes classes at run time, some for a call
+_kinds: WeakKeyDictionary[type, str] = (
+    WeakKeyDictionary()
+)  # pydantic makes classes at run time, some for a call
 _KINDS = {
     "Stream": "stream",
     "AsyncStream": "stream",
@@ -587,7 +593,9 @@ def _kind_of(result_class: type) -> str:
     kind = _kinds.get(result_class)
     if kind is None:
         named = (
-            "http" if base.__name__ == "Response" and base.__module__.startswith("httpx") else _KINDS.get(base.__name__)
+            "http"
+            if base.__name__ == "Response" and base.__module__.startswith("httpx")
+            else _KINDS.get(base.__name__)
             for base in result_class.__mro__  # `http` is what `cast_to=httpx.Response` asks for
         )
         kind = _kinds[result_class] = next((found for found in named if found), "object")
