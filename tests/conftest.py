@@ -67,7 +67,12 @@ class Records(list):
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch):
     """No settings from outside, and no memory of the background calls of other tests: the vendor's ids repeat."""
-    for name in ("TRACKED_INFERENCE_CONFIG", "TRACKED_INFERENCE_PRICES", "PROMETHEUS_MULTIPROC_DIR"):
+    for name in (
+        "TRACKED_INFERENCE_CONFIG",
+        "TRACKED_INFERENCE_PRICES",
+        "TRACKED_INFERENCE_PROMETHEUS_URL",
+        "PROMETHEUS_MULTIPROC_DIR",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(_background, "background", _background.Background())
 

@@ -3,6 +3,7 @@ The meter: what stands between a client and its sinks.
 
 It decides what a request is, notes who it is for, and turns its end into one `CallRecord` for every sink.
 Nothing here may reach the caller: each stage is guarded, a fault is counted, logged once and forgotten.
+The one exception is `BudgetExceededError`, before a request is sent, for a feature that asked for it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tracked_inference._handover import hand_over
 from tracked_inference._raw import json_body, observe_unread, read_events
 from tracked_inference._streams import observe_stream, response_of
 from tracked_inference.attribution import current_attribution
-from tracked_inference.errors import ConfigurationError, UnpricedModelError
+from tracked_inference.errors import BudgetExceededError, ConfigurationError, UnpricedModelError
 from tracked_inference.pricing.cost import Cost
 from tracked_inference.record import CallRecord, InferenceResult
 from tracked_inference.usage import Usage
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tracked_inference.attribution import Attribution
+    from tracked_inference.planning.budget import BudgetGuard
     from tracked_inference.pricing import PriceTable
     from tracked_inference.record import Outcome, Sink
-    from tracked_inference.registry import FeatureRegistry
+    from tracked_inference.registry import Feature, FeatureRegistry
 
 __all__ = ["Meter"]
 
@@ -56,6 +58,7 @@ class Meter:
         models: The models that will be called, as far as that was said.
         declared: The registry of features, if there is one.
         prices: The price table.
+        guard: Guards the budgets of features; None where no feature asked for it.
         sinks: Where records go, in order.
         stream_usage: Whether to ask for usage in streams that report it only on request; None asks where the seller is known.
     """
@@ -74,6 +77,8 @@ class Meter:
         strict: bool,
         declared: FeatureRegistry | None,
         count_fault: Callable[[str], None],
+        guard: BudgetGuard | None = None,
+        count_refusal: Callable[[BudgetExceededError], None] | None = None,
     ) -> None:
         self.vendor = vendor
         self.own = own
@@ -86,7 +91,9 @@ class Meter:
         self.strict = strict
         self.declared = declared
         self.refused_stream_options: set[str] = set()
+        self.guard = guard
         self._count_fault = count_fault
+        self._count_refusal = count_refusal
         self._operations: dict[tuple[str, str], Operation | None] = {}
         self._seller: tuple[Any, str, str | None] | None = None
         self._starts = _hooks(sinks, "call_started")
@@ -116,16 +123,25 @@ class Meter:
             if model is not None:
                 self._require_price(provider, model, now)
                 names.append(self.prices.canonical(provider, model, now))
+        features = self._declared_features()
         for declare in self._declares:
             self.guarded("metrics", declare, self.own.feature, self.own.team, names)
-            for feature in self.declared.features.values() if self.declared is not None else ():
+            for feature in features:
                 known = [self.prices.canonical(provider, name, now) for name in feature.models]
                 self.guarded("metrics", declare, feature.name, feature.team, known)
         for show in _hooks(self.sinks, "show_feature"):
-            for feature in self.declared.features.values() if self.declared is not None else ():
+            for feature in features:
                 self.guarded("metrics", show, feature)
         for show in _hooks(self.sinks, "show_table"):
             self.guarded("metrics", show, self.prices.version, self.prices.sha256, self.prices.recorded_at)
+
+    def _declared_features(self) -> list[Feature]:
+        """The features of the registry, and the client's own with the budget that the code gave it."""
+        found = dict(self.declared.features) if self.declared is not None else {}
+        watched = self.guard.watched(self.own.feature or "") if self.guard is not None else None
+        if watched is not None:
+            found[watched.name] = watched
+        return list(found.values())
 
     def _require_price(self, provider: str, model: str, at: datetime) -> None:
         if self.strict and not self.prices.knows(provider, model, at):
@@ -137,9 +153,16 @@ class Meter:
     # Before the call.
 
     def begin(self, client: Any, options: Any, *, stream: bool) -> Call | None:
-        """A call for a request that bills or may bill; None for one that does not, and on any fault."""
+        """
+        A call for a request that bills or may bill; None for one that does not, and on any fault.
+
+        Raises:
+            BudgetExceededError: The feature has spent its budget and asked that its calls be refused.
+        """
         try:
             return self._begin(client, options, stream)
+        except BudgetExceededError:
+            raise
         except Exception as error:
             self.fault("begin", error)
             return None
@@ -154,6 +177,8 @@ class Meter:
             if method == "post" and len(self._operations) < 1000:  # the url of a GET carries an id
                 self._operations[key] = operation
         if operation is None:
+            if self.guard is not None and method == "post" and self.vendor.makes_batch(url):
+                self._stop_if_spent(self.guard, self._feature_now())
             return None
         body = options.json_data
         call = Call(self, operation, body if isinstance(body, dict) else None, stream=stream)
@@ -171,16 +196,40 @@ class Meter:
         call.counts_attempts = hasattr(client, "_prepare_options")
         call.may_be_kept = getattr(client, "_middleware_chain", None) is not None
         trace = sys.modules.get("opentelemetry.trace")
-        if trace is not None:
-            context = trace.get_current_span().get_span_context()
-            if context.trace_flags.sampled:
-                call.trace_id = format(context.trace_id, "032x")
+        if trace is not None:  # the application traces
+            self.guarded("begin", _note_trace, trace, call)
         if stream:
             call.reader = self.vendor.reader(operation.name)
         if operation.kind == CALL:
+            guard = self.guard
+            if guard is not None:
+                account = guard.accounts.get(call.feature)
+                if account is not None and not account.open and operation.name not in _NEVER_BILLED:
+                    self._stop_if_spent(guard, call.feature)
             for started in self._starts:
                 self.guarded("metrics", started, call)
         return call
+
+    def _stop_if_spent(self, guard: BudgetGuard, feature: str) -> None:
+        """
+        Let a call pass unless its feature's budget is spent and refuses; a fault of the guard lets it pass.
+
+        Raises:
+            BudgetExceededError: It is.
+        """
+        try:
+            refusal = guard.refusal(feature)
+        except Exception as error:
+            self.fault("budget", error)
+            return
+        if refusal is not None:
+            if self._count_refusal is not None:
+                self.guarded("metrics", self._count_refusal, refusal)
+            raise refusal
+
+    def _feature_now(self) -> str:
+        around = current_attribution()
+        return (around.feature if around is not None else None) or self.own.feature or ""
 
     def seller(self, client: Any) -> tuple[str, str | None]:
         """Who sells to this client, and in which region: by what the user said, the client's class, then its address."""
@@ -190,7 +239,7 @@ class Meter:
             return known[1], known[2]
         host = str(base_url)
         named = self.prices.provider_for(host)
-        region = _openai_region(host)
+        region = self.prices.region_for(host)
         provider = self.provider or self.vendor.seller_of(type(client)) or named or _host(host)
         self._seller = (base_url, provider, region)
         return provider, region
@@ -462,6 +511,8 @@ class Meter:
             and record.cost.status != "free"
         ):
             self._show(record)
+        if self.guard is not None:
+            self.guarded("budget", self.guard.note, record)
         for sink in self.sinks:
             try:
                 sink(record)
@@ -568,10 +619,18 @@ NOT_BILLED = Usage(passes=(), free="not_billed")
 """The vendor answered with an error: a true zero."""
 
 _OPEN = frozenset({"queued", "in_progress"})
+_NEVER_BILLED = frozenset({"moderations"})
+"""Calls that are recorded and free: a spent budget is no reason to refuse them."""
 
 
 def _hooks(sinks: tuple[Sink, ...], name: str) -> tuple[Callable[..., None], ...]:
     return tuple(getattr(sink, name) for sink in sinks if hasattr(sink, name))
+
+
+def _note_trace(trace: Any, call: Call) -> None:
+    context = trace.get_current_span().get_span_context()
+    if context.trace_flags.sampled:
+        call.trace_id = format(context.trace_id, "032x")
 
 
 _kinds: WeakKeyDictionary[type, str] = (
@@ -625,9 +684,3 @@ def _lost(error: BaseException) -> str:
 
 def _host(base_url: str) -> str:
     return base_url.partition("://")[2].partition("/")[0] or "unknown"
-
-
-def _openai_region(base_url: str) -> str | None:
-    """`us` or `eu` on OpenAI's regional hosts, which cost more; pricing-rules 19."""
-    host = _host(base_url)
-    return host.partition(".")[0] if host in ("us.api.openai.com", "eu.api.openai.com") else None

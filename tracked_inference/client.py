@@ -24,11 +24,14 @@ from tracked_inference.sinks import default_sinks
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+    from decimal import Decimal
 
     from prometheus_client import CollectorRegistry
 
     from tracked_inference._call import Call
+    from tracked_inference.errors import BudgetExceededError
+    from tracked_inference.planning.budget import BudgetGuard
     from tracked_inference.record import Sink
 
 __all__ = ["TrackedClient", "track"]
@@ -42,7 +45,6 @@ _SEND = "_tracked_send"
 
 def track(
     client: _C,
-    /,
     *,
     feature: str | None = None,
     team: str | None = None,
@@ -55,6 +57,8 @@ def track(
     stream_usage: bool | None = None,
     on_unpriced: Literal["count", "raise"] = "count",
     config: FeatureRegistry | str | os.PathLike[str] | None = None,
+    budget_usd: Mapping[str, float | Decimal] | None = None,
+    on_budget: Literal["none", "warn", "refuse"] | None = None,
 ) -> _C:
     """
     Return a tracked copy of a vendor client, under the client's own type; `TrackedClient` says what the arguments mean.
@@ -102,6 +106,8 @@ def track(
         strict=on_unpriced == "raise",
         declared=declared,
         count_fault=functools.partial(_count_fault, registry),
+        guard=_guard(declared, own, budget_usd, on_budget, registry),
+        count_refusal=functools.partial(_count_refusal, registry),
     )
     tracked = _shallow(client, _subclass_of(base))
     tracked.__dict__[_METER] = meter
@@ -149,6 +155,9 @@ class TrackedClient(metaclass=_Meta):
         on_unpriced: `raise` refuses a default model that has no price, here and in `complete()`, before money is spent.
         config: The feature registry, or the path of its file; default `TRACKED_INFERENCE_CONFIG`, else
             `tracked-inference.toml` or `[tool.tracked-inference]` in the working directory or above it, if there is one.
+        budget_usd: What the feature may spend, dollars by period: `{"month": 4000}`, `{"day": 200}`; default the registry's.
+        on_budget: What happens when that is spent: `warn` logs it, `refuse` raises `BudgetExceededError` instead of calling;
+            default the registry's, else `warn`.
 
     Raises:
         AttributionError: `feature` or `team` is missing or not a slug, or not declared in the registry file; the message
@@ -209,6 +218,41 @@ def _instance(name: str, value: Any, kind: type[_C]) -> _C:
     if not isinstance(value, kind):
         raise ConfigurationError(f"{name} must be a {kind.__name__}, not {type(value).__qualname__!r}")
     return value
+
+
+def _guard(
+    declared: FeatureRegistry | None,
+    own: Attribution,
+    budget_usd: Mapping[str, float | Decimal] | None,
+    on_budget: str | None,
+    registry: CollectorRegistry | None,
+) -> BudgetGuard | None:
+    """The guard of budgets, if any feature that this client may call for has one."""
+    if budget_usd is None and on_budget is None and (declared is None or not declared.guarded):
+        return None
+    from tracked_inference.planning._guards import guard_for
+
+    count = functools.partial(_count_unknown_spend, registry)
+    return guard_for(
+        declared,
+        str(own.feature),
+        str(own.team),
+        budget_usd=budget_usd,
+        on_budget=on_budget,
+        count_failure=count,
+    )
+
+
+def _count_refusal(registry: CollectorRegistry | None, refusal: BudgetExceededError) -> None:
+    from tracked_inference.sinks._collectors import collectors_of
+
+    collectors_of(registry).refused.labels(refusal.feature, refusal.team, refusal.period).inc()
+
+
+def _count_unknown_spend(registry: CollectorRegistry | None, reason: str) -> None:
+    from tracked_inference.sinks._collectors import collectors_of
+
+    collectors_of(registry).unknown_spend.labels(reason).inc()
 
 
 def _warn_of_replaced_methods(client: Any) -> None:

@@ -49,6 +49,7 @@ FEE_UNITS = (
 """Billed units that are no tokens: searches, and the seconds, characters and pictures of models sold that way."""
 
 NOTES = {
+    "assumed_image_model": "pictures of the image generation tool whose model the body does not name",
     "assumed_ttl": "cache writes without a split by lifetime, priced as the shortest",
     "chat_search": "searches of a chat model that always searches, which its usage does not count",
     "coerced_count": "a count that came as text or as a float with no fraction",

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from tracked_inference.errors import ConfigurationError
 from tracked_inference.registry import FILE, VARIABLE, FeatureRegistry, locate, read
+
+if TYPE_CHECKING:
+    from tracked_inference.registry import Feature
 
 __all__ = ["command"]
 
@@ -36,7 +41,11 @@ def check(path: Path | None, *, as_json: bool) -> None:
     registry, problems = read(found)
     if as_json:
         rows = [{"path": one.path, "line": one.line, "problem": one.what} for one in problems]
-        click.echo(json.dumps({"path": str(found), "features": len(registry.features) if registry else 0, "problems": rows}))
+        click.echo(
+            json.dumps(
+                {"path": str(found), "features": len(registry.features) if registry else 0, "problems": rows}
+            )
+        )
     elif registry is not None:
         click.echo(f"{found}: {len(registry.features)} features, no problems")
     else:
@@ -50,20 +59,26 @@ def check(path: Path | None, *, as_json: bool) -> None:
 @_json
 def list_features(path: Path | None, *, as_json: bool) -> None:
     """List the declared features: team, budget, models."""
-    registry = FeatureRegistry.load(_find(path))
+    try:
+        registry = FeatureRegistry.load(_find(path))
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from error
     if as_json:
-        click.echo(json.dumps({"path": registry.path, "features": [_row(one) for one in registry.features.values()]}))
+        click.echo(
+            json.dumps({"path": registry.path, "features": [_row(one) for one in registry.features.values()]})
+        )
         return
     table = Table("feature", "team", "service", "environment", "budget", "when spent", "models", box=None)
     for one in sorted(registry.features.values(), key=lambda feature: (feature.team, feature.name)):
         budget = ", ".join(f"${dollars:,} a {period}" for period, dollars in one.budget_usd.items()) or "none"
-        table.add_row(one.name, one.team, one.service, one.environment, budget, one.on_budget, ", ".join(one.models))
-    Console(width=None if Console().is_terminal else 160).print(table)
+        table.add_row(
+            one.name, one.team, one.service, one.environment, budget, one.on_budget, ", ".join(one.models)
+        )
+    console = Console()
+    (console if console.is_terminal else Console(width=160)).print(table)  # a pipe has no width to fit in
 
 
 def _find(path: Path | None) -> Path:
-    import os
-
     named = path or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
     found = named or locate(Path.cwd())
     if found is None or not found.is_file():
@@ -72,7 +87,7 @@ def _find(path: Path | None) -> Path:
     return found
 
 
-def _row(feature: Any) -> dict[str, Any]:
+def _row(feature: Feature) -> dict[str, Any]:
     return {
         "name": feature.name,
         "team": feature.team,

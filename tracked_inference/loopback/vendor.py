@@ -18,7 +18,7 @@ from tracked_inference.loopback.catalogue import models
 from tracked_inference.loopback.connection import Connection, Incoming
 from tracked_inference.loopback.imagination import PromptCaches
 from tracked_inference.loopback.openai_responses import Responses
-from tracked_inference.loopback.reply import Bill, Reply
+from tracked_inference.loopback.reply import Bill, Reply, request_id_of
 from tracked_inference.loopback.request import Request
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["LoopbackVendor", "Responder", "Scripted"]
 
 Responder = Callable[[Request], Answer | Reply | None]
-"""Decides on an answer when the request is there; None leaves it to what comes next."""
+"""Decides on an answer when the request is there; None leaves it to the standing rules and the default."""
 
 Scripted = Answer | Reply | Responder
 """What a script is made of."""
@@ -264,7 +264,7 @@ class LoopbackVendor:
                 )
         name = "request-id" if request.seller in ("anthropic", "vertex", "foundry") else "x-request-id"
         name = "x-amzn-requestid" if request.seller == "bedrock" else name
-        return replace(reply, headers={name: f"req_{request.number:06d}", **reply.headers})
+        return replace(reply, headers={name: request_id_of(request.number), **reply.headers})
 
     def settle(self, reply: Reply, sent: int, total: int) -> None:
         """Write the bills of a reply of which so much was sent; runs in the vendor's own thread."""
@@ -276,9 +276,9 @@ class LoopbackVendor:
         for line in tuple(self._script):
             if line.fits(request):
                 self._script.remove(line)
-                said = line.resolve(request)
-                if said is not None:
+                if (said := line.resolve(request)) is not None:
                     return said
+                break
         for line in self._standing:
             if line.fits(request) and (said := line.resolve(request)) is not None:
                 return said

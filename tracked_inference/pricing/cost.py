@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tracked_inference._frozen import maker
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 __all__ = ["Cost", "CostLine", "CostStatus", "make_cost", "make_line"]
 
@@ -83,7 +85,7 @@ def _lines(cost: Cost) -> tuple[CostLine, ...]:
     return cast("tuple[CostLine, ...]", lines)
 
 
-Cost.lines = property(_lines, _lines_slot.__set__)  # type: ignore[assignment,method-assign]  # the slot, read lazily
+setattr(Cost, "lines", property(_lines, _lines_slot.__set__))  # noqa: B010  # the slot, read lazily
 
 make_cost = maker(Cost)
 """`Cost`, for the engine: the same object, made for less; `lines` may be a function that draws them up."""

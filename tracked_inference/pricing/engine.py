@@ -7,10 +7,12 @@ Pure: no I/O, no clock, no globals. Rule numbers are those of docs/explanation/p
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from tracked_inference.pricing.cost import make_cost, make_line
-from tracked_inference.pricing.plans import EXACT, SCALE, to_usd
+from tracked_inference.pricing.rows import EXACT, SCALE, to_usd
+from tracked_inference.usage import TOKEN_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from tracked_inference.pricing.plans import Plan, Unit
     from tracked_inference.usage import Usage
 
-__all__ = ["Invoice", "no_price", "price_usage", "printed"]
+__all__ = ["free_of_charge", "no_price", "price_usage", "printed"]
 
 _SEVERITY: dict[str, int] = {
     "exact": 0,
@@ -30,6 +32,7 @@ _SEVERITY: dict[str, int] = {
     "inconsistent": 5,
 }
 _NOTE_STATUS = {
+    "assumed_image_model": "estimated",
     "assumed_ttl": "estimated",  # rule 3
     "coerced_count": "estimated",
     "overlapping_details": "estimated",
@@ -43,27 +46,21 @@ _NOTE_STATUS = {
     "fallback_credit": "upper_bound",  # rule 24
     "inconsistent": "inconsistent",  # rule 7
 }
+_INPUT = frozenset(unit for unit in TOKEN_UNITS if not unit.startswith("output"))
 _ZERO = Decimal(0)
 
 # unit, quantity, price, label: what a line is made of when somebody asks for it
 _Raw = tuple[str, "int | Decimal", "Unit", str]
 
 
-class Invoice:
-    """The lines of one cost, drawn up when they are first asked for."""
-
-    __slots__ = ("_raw",)
-
-    def __init__(self, raw: list[_Raw]) -> None:
-        self._raw = raw
-
-    def __call__(self) -> tuple[CostLine, ...]:
-        return tuple(
-            make_line(
-                unit, quantity, to_usd(one.list_rate), _exact_amount(quantity, one.net_rate), label, one.rules
-            )
-            for unit, quantity, one, label in self._raw
+def _invoice(raw: list[_Raw]) -> tuple[CostLine, ...]:
+    """The lines of a cost, drawn up when they are first asked for."""
+    return tuple(
+        make_line(
+            unit, quantity, to_usd(one.list_rate), _exact_amount(quantity, one.net_rate), label, one.rules
         )
+        for unit, quantity, one, label in raw
+    )
 
 
 def _exact_amount(quantity: int | Decimal, rate: int) -> Decimal:
@@ -73,13 +70,20 @@ def _exact_amount(quantity: int | Decimal, rate: int) -> Decimal:
 
 
 def _usd(amount: Decimal) -> Decimal:
-    plain = EXACT.normalize(EXACT.scaleb(amount, -SCALE))
-    return plain if plain.as_tuple().exponent <= 0 else EXACT.quantize(plain, Decimal(1))  # type: ignore[operator]
+    whole = EXACT.to_integral_value(amount)
+    if whole == amount:
+        return to_usd(int(whole))
+    return EXACT.normalize(EXACT.scaleb(amount, -SCALE))
 
 
 def no_price(status: CostStatus, model: str, reasons: tuple[str, ...], table: tuple[str, str]) -> Cost:
     """A cost that is unknown: `total_usd` is None, never zero."""
     return make_cost(status, None, None, model, (), reasons, *table)
+
+
+def free_of_charge(reason: str, model: str, table: tuple[str, str]) -> Cost:
+    """A true zero, and by which rule."""
+    return make_cost("free", _ZERO, _ZERO, model, (), (reason,), *table)
 
 
 def printed(amount: Decimal, model: str, table: tuple[str, str]) -> Cost:
@@ -91,10 +95,10 @@ def printed(amount: Decimal, model: str, table: tuple[str, str]) -> Cost:
 def price_usage(
     usage: Usage,
     plan: Plan,
-    other: Callable[[str], Plan],
-    refusal_billed: Callable[[str], bool],
     table: tuple[str, str],
     reasons: Sequence[tuple[str, str]] = (),
+    other: Callable[[str], Plan] | None = None,
+    refusal_billed: Callable[[str], bool] | None = None,
 ) -> Cost:
     """
     The cost of what a call used.
@@ -102,80 +106,85 @@ def price_usage(
     Args:
         usage: What was used.
         plan: The plan of the call's model at its start.
-        other: The plan of another model of the same call, for the passes that name one.
-        refusal_billed: Whether a refusal of this category before any output is billed at that instant (rule 23).
         table: Version and hash of the price table.
         reasons: What is already known to make the cost inexact.
+        other: The plan of another model of the same call; needed where a pass names one.
+        refusal_billed: Whether a refusal of this category before any output is billed at that instant (rule 23);
+            needed where a pass was refused.
     """
-    total = listed = 0
-    raw: list[_Raw] = []
     found = [*plan.reasons, *reasons] if plan.reasons or reasons else []
-    summed = False
-    if usage.notes:
-        summed = _read_notes(usage.notes, found)
+    summed = bool(usage.notes) and _read_notes(usage.notes, found)
     if not usage.complete:
         found.append(("incomplete", "lower_bound"))  # rule 13
-    fraction = _ZERO
-    fraction_listed = _ZERO
-    used = False
+    total = saved = 0
+    fraction = fraction_saved = _ZERO
+    raw: list[_Raw] = []
     unpriced = False
     for one in usage.passes:
-        its = plan if one.model is None else other(one.model)
+        its = plan if one.model is None or other is None else other(one.model)
+        counts = one.counts
         if its is not plan:
             found.extend(reason for reason in its.reasons if reason not in found)
-        counts = one.counts
-        if one.refusal is not None and counts.get("output", 0) <= 1 and not refusal_billed(one.refusal):
+        if (
+            one.refusal is not None
+            and counts.get("output", 0) <= 1
+            and not (refusal_billed or bool)(one.refusal)
+        ):
             found.append(("refusal_not_billed", "exact"))  # rule 23
             continue
         if its.free is not None:
             found.append((its.free, "exact"))
-            used = used or bool(counts)
             continue
         if not its.priced:
             found.append(("unknown_model", "partial"))
             unpriced = unpriced or bool(counts)
             continue
-        units = its.units
+        units: Mapping[str, Unit] = its.units
         if its.above:
-            units = _level(its, counts, summed, found)
+            units = _level(its, counts, summed=summed, found=found)
         for unit, quantity in counts.items():
-            if not quantity:
+            if not quantity > 0:
+                if quantity:
+                    found.append((f"inconsistent:{unit}", "inconsistent"))
                 continue
             price = units.get(unit) if one.size is None else _sized(units, unit, one.size)
             if price is None:
                 found.append((f"unpriced_unit:{unit}", "partial"))
                 unpriced = True
                 continue
-            used = True
+            raw.append((unit, quantity, price, its.model))
             if price.assumed is not None:
                 found.append((price.assumed, "estimated"))
-            raw.append((unit, quantity, price, its.model))
             if type(quantity) is int:
                 total += quantity * price.net_rate
-                listed += quantity * price.list_rate
+                if price.discounted:
+                    saved += quantity * (price.list_rate - price.net_rate)
             else:
-                fraction = EXACT.fma(Decimal(quantity), Decimal(price.net_rate), fraction)
-                fraction_listed = EXACT.fma(Decimal(quantity), Decimal(price.list_rate), fraction_listed)
+                fraction = EXACT.fma(quantity, price.net_rate, fraction)
+                fraction_saved = EXACT.fma(quantity, price.list_rate - price.net_rate, fraction_saved)
     if unpriced and not raw:
         return no_price("unpriced", plan.model, _words(found), table)
-    total_usd = to_usd(total)
-    list_usd = total_usd if listed == total else to_usd(listed)
-    if fraction_listed:
-        total_usd = _usd(EXACT.add(Decimal(total), fraction))
-        list_usd = _usd(EXACT.add(Decimal(listed), fraction_listed))
-    if not found:
-        status: str = "exact"
-        words: tuple[str, ...] = ()
+    if fraction or fraction_saved:
+        total_usd = _usd(EXACT.add(total, fraction))
+        list_usd = _usd(EXACT.add(total + saved, EXACT.add(fraction, fraction_saved)))
     else:
-        status, words = _status(found), _words(found)
-    if not total_usd and status in ("exact", "estimated") and (used or words):
-        status = "free"
-        words = words or ("zero_rate",)
-    return make_cost(status, total_usd, list_usd, plan.model, Invoice(raw) if raw else (), words, *table)
+        total_usd = to_usd(total)
+        list_usd = to_usd(total + saved) if saved else total_usd
+    lines: Any = partial(_invoice, raw) if raw else ()
+    if not found and total:
+        return make_cost("exact", total_usd, list_usd, plan.model, lines, (), *table)
+    status, words = _status(found), _words(found)
+    if (
+        not total_usd
+        and status in ("exact", "estimated")
+        and (words or any(quantity for _, quantity, _, _ in raw))
+    ):
+        status, words = "free", words or ("zero_rate",)
+    return make_cost(status, total_usd, list_usd, plan.model, lines, words, *table)
 
 
 def _level(
-    plan: Plan, counts: Mapping[str, int | Decimal], summed: bool, found: list[tuple[str, str]]
+    plan: Plan, counts: Mapping[str, int | Decimal], *, summed: bool, found: list[tuple[str, str]]
 ) -> Mapping[str, Unit]:
     """
     The prices of a request by its length (rule 20): a cliff for the whole request, strictly above the threshold.
@@ -183,7 +192,10 @@ def _level(
     Cached and written tokens count towards it. Counts that were summed over hidden passes say nothing of the length of any
     one of them (rule 38): the base rates then, as an estimate.
     """
-    length = sum(quantity for unit, quantity in counts.items() if unit.startswith(("input", "cache_")))
+    length: int | Decimal = 0
+    for unit, quantity in counts.items():
+        if unit in _INPUT:
+            length += quantity
     for limit, units in plan.above:
         if length > limit:
             if not summed:
@@ -211,7 +223,7 @@ def _read_notes(notes: tuple[str, ...], found: list[tuple[str, str]]) -> bool:
 
 def _status(found: list[tuple[str, str]]) -> str:
     """The gravest status; what is bounded from both sides is an estimate."""
-    statuses = {status for _, status in found}
+    statuses = {"exact", *(status for _, status in found)}
     if {"upper_bound", "lower_bound"} <= statuses:
         statuses = (statuses - {"upper_bound", "lower_bound"}) | {"estimated"}
     return max(statuses, key=lambda status: _SEVERITY[status])

@@ -63,6 +63,16 @@ class Names:
         for pattern in patterns:
             self.patterns.setdefault(provider, []).append((pattern, model))
 
+    def copy(self) -> Names:
+        """The same names, to be added to."""
+        return Names(
+            {provider: dict(exact) for provider, exact in self.exact.items()},
+            {provider: list(patterns) for provider, patterns in self.patterns.items()},
+            self.seller_aliases,
+            {provider: dict(known) for provider, known in self.deployments.items()},
+            self.assume_snapshots,
+        )
+
     def find(
         self, provider: str, name: str, requested: str | None, sold: Sequence[str], at: datetime
     ) -> Match | None:

@@ -2,32 +2,28 @@
 Rows and rules compiled to what a call needs: one lookup, then a dot product.
 
 A plan is all that is known of one model in one mode (tier, batch, speed, place) over one stretch of time.
-Money is whole numbers of 1e-24 US dollars here, so that nothing rounds and no decimal context of the application matters.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from decimal import Context, Decimal
+from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from tracked_inference.pricing.rows import ALWAYS, EVER, EXACT, to_usd
 from tracked_inference.usage import TOKEN_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from tracked_inference.pricing.discounts import Discount
+    from tracked_inference.pricing.rows import Row
 
-__all__ = ["EXACT", "SCALE", "Mode", "Plan", "Row", "Unit", "compile_plans", "instant", "row_of", "to_usd"]
-
-SCALE = 24
-EXACT = Context(prec=200)
-"""Decimal arithmetic that never rounds what can occur here, whatever the application has set."""
+__all__ = ["Mode", "Offer", "Plan", "Unit", "compile_plans"]
 
 _TOKENS = frozenset(TOKEN_UNITS)
-_START = datetime.min.replace(tzinfo=UTC)
-_END = datetime.max.replace(tzinfo=UTC)
 _PLAIN_TIERS = frozenset({"default", "auto", "standard", "on_demand", "standard_only"})
 
 _AT_ANOTHER_RATE: tuple[tuple[str, str, str | None], ...] = (
@@ -53,6 +49,8 @@ class Unit:
         rules: What moved the rate from its row: `batch`, `fast`, `long_context`, ….
         assumed: Why the rate is an estimate, if it is one.
         source: Where the row comes from.
+        list_usd: `list_rate` in dollars.
+        discounted: Whether the two rates differ.
     """
 
     list_rate: int
@@ -60,6 +58,12 @@ class Unit:
     rules: tuple[str, ...]
     assumed: str | None
     source: str
+    list_usd: Decimal = field(init=False, compare=False)
+    discounted: bool = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "list_usd", to_usd(self.list_rate))
+        object.__setattr__(self, "discounted", self.list_rate != self.net_rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,67 +102,6 @@ class Plan:
     priced: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One dated row of the table, its rates in 1e-24 USD for one unit."""
-
-    provider: str
-    model: str
-    start: datetime
-    end: datetime
-    when: Mapping[str, Any]
-    rates: Mapping[str, int]
-    above: Mapping[int, Mapping[str, int]]
-    assumed: Mapping[str, str]
-    source: str
-    recorded_at: str
-    free: bool
-    own: bool
-
-
-def instant(day: str | date | None, default: datetime) -> datetime:
-    """The instant that an ISO date, an ISO time or None stands for; a date is its midnight in UTC."""
-    if day is None:
-        return default
-    if isinstance(day, str):
-        day = datetime.fromisoformat(day)
-    if not isinstance(day, datetime):
-        day = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return day if day.tzinfo is not None else day.replace(tzinfo=UTC)
-
-
-def to_usd(amount: int) -> Decimal:
-    """A scaled amount as dollars, exact, without trailing zeros."""
-    plain = EXACT.normalize(EXACT.scaleb(Decimal(amount), -SCALE))
-    return plain if plain.as_tuple().exponent <= 0 else EXACT.quantize(plain, Decimal(1))  # type: ignore[operator]
-
-
-def _scaled(rate: str, unit: str, per: Mapping[str, int]) -> int:
-    each = EXACT.divide(EXACT.scaleb(Decimal(rate), SCALE), Decimal(per[unit.partition("@")[0]]))
-    return int(EXACT.to_integral_value(each))
-
-
-def row_of(raw: Mapping[str, Any], per: Mapping[str, int], *, own: bool = False) -> Row:
-    """A row as the file has it, made ready."""
-    return Row(
-        provider=raw["provider"],
-        model=raw["model"],
-        start=instant(raw.get("effective_from"), _START),
-        end=instant(raw.get("effective_to"), _END),
-        when=raw.get("when", {}),
-        rates={unit: _scaled(rate, unit, per) for unit, rate in raw["rates"].items()},
-        above={
-            int(limit): {unit: _scaled(rate, unit, per) for unit, rate in rates.items()}
-            for limit, rates in raw.get("above", {}).items()
-        },
-        assumed=raw.get("assumed", {}),
-        source=raw.get("source", ""),
-        recorded_at=raw.get("recorded_at", ""),
-        free=raw.get("free", False),
-        own=own,
-    )
-
-
 @dataclass(slots=True)
 class _Draft:
     """A plan being made."""
@@ -194,28 +137,42 @@ def _unit(row: Row, unit: str, rate: int, *rules: str) -> Unit:
     return Unit(rate, rate, rules, row.assumed.get(unit) or row.assumed.get("*"), row.source)
 
 
-def compile_plans(
-    label: str,
-    rows: Sequence[Row],
-    fees: Sequence[Row],
-    rules: Mapping[str, Mapping[str, Any]],
-    exempt: frozenset[str],
-    mode: Mode,
-    discounts: Sequence[Discount],
-    assumed: Sequence[str],
-    seller_assumed: str | None,
-) -> tuple[Plan, ...]:
-    """The plans of one model in one mode, oldest first, without gaps from the beginning of time to its end."""
-    edges = {_START, _END}
-    for row in (*rows, *fees):
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """
+    One model as one seller offers it to one call: what a plan is made of.
+
+    Attributes:
+        label: The model's name in metrics.
+        rows: The model's rows, of the seller or of whom it falls back to.
+        fees: The rows that hold for every model of that list.
+        rules: The rules that are data, by name, as far as they concern the seller.
+        exempt: The rules that do not touch this model.
+        mode: How the call was served.
+        discounts: The user's discounts that concern the model.
+        assumed: Why the match of name and model is an assumption, if it is one.
+        seller_assumed: What is assumed of the seller where the caller gives no region.
+    """
+
+    label: str
+    rows: Sequence[Row]
+    fees: Sequence[Row]
+    rules: Mapping[str, Mapping[str, Any]]
+    exempt: frozenset[str]
+    mode: Mode
+    discounts: Sequence[Discount]
+    assumed: Sequence[str]
+    seller_assumed: str | None
+
+
+def compile_plans(offer: Offer) -> tuple[Plan, ...]:
+    """The plans of an offer, newest first, without gaps from the beginning of time to its end."""
+    edges = {ALWAYS, EVER}
+    for row in (*offer.rows, *offer.fees):
         edges.update((row.start, row.end))
-    for discount in discounts:
+    for discount in offer.discounts:
         edges.update((discount.start, discount.end))
-    times = sorted(edges)
-    return tuple(
-        _plan(label, start, end, rows, fees, rules, exempt, mode, discounts, assumed, seller_assumed)
-        for start, end in zip(times, times[1:], strict=False)
-    )
+    return tuple(_plan(offer, start, end) for end, start in pairwise(sorted(edges, reverse=True)))
 
 
 def _in_force(rows: Sequence[Row], at: datetime, **when: Any) -> Row | None:
@@ -227,40 +184,29 @@ def _in_force(rows: Sequence[Row], at: datetime, **when: Any) -> Row | None:
     return found
 
 
-def _plan(
-    label: str,
-    start: datetime,
-    end: datetime,
-    rows: Sequence[Row],
-    fees: Sequence[Row],
-    rules: Mapping[str, Mapping[str, Any]],
-    exempt: frozenset[str],
-    mode: Mode,
-    discounts: Sequence[Discount],
-    assumed: Sequence[str],
-    seller_assumed: str | None,
-) -> Plan:
+def _plan(offer: Offer, start: datetime, end: datetime) -> Plan:
+    label, rows, mode = offer.label, offer.rows, offer.mode
     base = _in_force(rows, start)
-    reasons = [(reason, "estimated") for reason in assumed if reason != "inference_profile"]
+    reasons = [(reason, "estimated") for reason in offer.assumed if reason != "inference_profile"]
     if base is None and mode.place is not None:
         base = _in_force(rows, start, place=mode.place)
-        if base is not None and "inference_profile" in assumed:
+        if base is not None and "inference_profile" in offer.assumed:
             reasons.append(("inference_profile", "estimated"))
     if base is None:
         return Plan(start, end, label, priced=False)
     if base.free:
         return Plan(start, end, label, free="local" if base.provider == "local" else "free_model")
     draft = _Draft({}, {}, reasons)
-    for row in fees:
+    for row in offer.fees:
         if row.start <= start < row.end:
             draft.flat.update({unit: _unit(row, unit, rate) for unit, rate in row.rates.items()})
     draft.flat.update({unit: _unit(base, unit, rate) for unit, rate in base.rates.items()})
     for limit, rates in base.above.items():
         draft.above[limit] = {**draft.flat, **{unit: _unit(base, unit, rate) for unit, rate in rates.items()}}
-    if not base.own:
-        _modes(draft, rows, rules, exempt, mode, start, seller_assumed)
+    # A price of the user's own is not moved by rows made for the list price; the factors apply to it.
+    _modes(draft, offer, [row for row in rows if row.own == base.own], start)
     _others(draft, own=base.own)
-    _discount(draft, label, start, discounts)
+    _discount(draft, start, offer.discounts)
     above = tuple(
         (limit, {unit: _raised(one, draft.flat.get(unit)) for unit, one in level.items()})
         for limit, level in sorted(draft.above.items(), reverse=True)
@@ -274,84 +220,65 @@ def _raised(one: Unit, flat: Unit | None) -> Unit:
     return Unit(one.list_rate, one.net_rate, (*one.rules, "long_context"), one.assumed, one.source)
 
 
-def _modes(
-    draft: _Draft,
-    rows: Sequence[Row],
-    rules: Mapping[str, Mapping[str, Any]],
-    exempt: frozenset[str],
-    mode: Mode,
-    at: datetime,
-    seller_assumed: str | None,
-) -> None:
+def _modes(draft: _Draft, offer: Offer, rows: Sequence[Row], at: datetime) -> None:
     """Speed, tier, batch and place, in that order; they stack."""
+    mode = offer.mode
     if mode.speed not in (None, "standard"):
         row = _in_force(rows, at, speed=mode.speed)
         if row is not None:
             draft.override(row, mode.speed or "")  # rule 18
         else:
             draft.reasons.append(("speed", "partial"))
-    tier = (
-        "priority" if mode.service_tier == "fast" else mode.service_tier
-    )  # rule 17: `fast` is served as `priority`
+    tier = "priority" if mode.service_tier == "fast" else mode.service_tier  # rule 17: served as `priority`
     if mode.batch or tier == "batch":
-        _tier(draft, rows, rules, "batch", {"batch": True}, at)  # rule 16
+        _tier(draft, offer, rows, "batch", {"batch": True}, at)  # rule 16
     elif tier is not None and tier not in _PLAIN_TIERS:
-        _tier(draft, rows, rules, tier, {"service_tier": tier}, at)
-    geo = rules.get("inference_geo")
-    if geo is not None and mode.inference_geo is not None and "inference_geo" not in exempt:
+        _tier(draft, offer, rows, tier, {"service_tier": tier}, at)
+    geo = offer.rules.get("inference_geo")
+    if geo is not None and mode.inference_geo is not None and "inference_geo" not in offer.exempt:
         factor = geo["places"].get(mode.inference_geo)
         if factor is None:
             draft.reasons.append(("inference_geo", "partial"))
         elif Decimal(factor) != 1:
             draft.scale(Decimal(factor), f"inference_geo:{mode.inference_geo}")  # rule 18
-    _region(draft, rules, exempt, mode.region, seller_assumed)
+    _region(draft, offer)
 
 
 def _tier(
-    draft: _Draft,
-    rows: Sequence[Row],
-    rules: Mapping[str, Mapping[str, Any]],
-    name: str,
-    when: Mapping[str, Any],
-    at: datetime,
+    draft: _Draft, offer: Offer, rows: Sequence[Row], name: str, when: Mapping[str, Any], at: datetime
 ) -> None:
     """
     One tier: by its own row, else by the documented factor, else it is a contract and no list price (rules 16 and 17).
 
-    A factor on a model whose maker lists a row for the tier at another time is a fact; on one without it is an assumption,
-    but for Anthropic, which documents it for all.
+    A factor on a model whose maker lists a row for the tier at another time is a fact; on one without it is an
+    assumption, but for Anthropic, which documents it for all.
     """
     row = _in_force(rows, at, **when)
     if row is not None:
         draft.override(row, name)
         return
-    rule = rules.get(name)
+    rule = offer.rules.get(name)
     if rule is None:
         draft.reasons.append(("service_tier", "partial"))
         return
-    listed = any(one.when == when for one in rows) or any("claude" in one.model for one in rows)
+    listed = any(one.when == when or one.model.startswith("claude-") for one in offer.rows)
     draft.scale(Decimal(rule["factor"]), name, None if listed else f"{name}_factor")
 
 
-def _region(
-    draft: _Draft,
-    rules: Mapping[str, Mapping[str, Any]],
-    exempt: frozenset[str],
-    region: str | None,
-    assumed: str | None,
-) -> None:
+def _region(draft: _Draft, offer: Offer) -> None:
     """Where the seller has regional hosts, endpoints or deployments that cost more (rules 19 and 33)."""
+    region = offer.mode.region
     for name in ("regional_host", "regional_endpoint", "data_zone"):
-        rule = rules.get(name)
-        if rule is None or name in exempt:
+        rule = offer.rules.get(name)
+        if rule is None or name in offer.exempt:
             continue
         if region is None:
             if name == "regional_endpoint":
                 draft.reasons.append(("endpoint_region", "estimated"))
         elif region != "global":
             draft.scale(Decimal(rule["factor"]), name)
-    if assumed is not None and region is None:
-        draft.reasons.append((assumed, "estimated"))
+    if offer.seller_assumed is not None and region is None:
+        draft.reasons.append((offer.seller_assumed, "estimated"))
 
 
 def _others(draft: _Draft, *, own: bool) -> None:
@@ -373,7 +300,7 @@ def _others(draft: _Draft, *, own: bool) -> None:
                 )
 
 
-def _discount(draft: _Draft, label: str, at: datetime, discounts: Sequence[Discount]) -> None:
+def _discount(draft: _Draft, at: datetime, discounts: Sequence[Discount]) -> None:
     """Apply the most specific discount in force to each unit; discounts do not stack."""
     for level in draft.levels():
         for unit, one in level.items():
@@ -387,4 +314,3 @@ def _discount(draft: _Draft, label: str, at: datetime, discounts: Sequence[Disco
                 level[unit] = Unit(
                     one.list_rate, net, (*one.rules, f"discount:{best.name}"), one.assumed, one.source
                 )
-    del label

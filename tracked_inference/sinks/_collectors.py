@@ -69,6 +69,8 @@ class Collectors:
         self.first_token: Any = made["ai_inference_time_to_first_token_seconds"]
         self.cost_per_call: Any = made["ai_inference_cost_per_call_usd"]
         self.cost_per_hour: Any = made["ai_inference_cost_per_hour_usd"]
+        self.cost_by_status: Any = made["ai_inference_cost_by_status_usd_total"]
+        self.bill_coverage: Any = made["ai_inference_bill_coverage_ratio"]
         self.calls: Any = made["ai_inference_calls_total"]
         self.unpriced: Any = made["ai_inference_unpriced_calls_total"]
         self.unmeasured: Any = made["ai_inference_unmeasured_calls_total"]
@@ -79,6 +81,8 @@ class Collectors:
         self.table_age: Any = made["ai_inference_price_table_age_seconds"]
         self.feature_info: Any = made["ai_inference_feature_info"]
         self.budget: Any = made["ai_inference_budget_usd"]
+        self.refused: Any = made["ai_inference_budget_refused_calls_total"]
+        self.unknown_spend: Any = made["ai_inference_budget_source_errors_total"]
         self.overflow: Any = made["ai_inference_label_overflow_total"]
         self.tracking_errors: Any = made["ai_inference_tracking_errors_total"]
 

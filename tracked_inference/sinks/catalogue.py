@@ -88,6 +88,12 @@ METRICS: tuple[Metric, ...] = (
         multiprocess_mode="livesum",
     ),
     Metric(
+        "ai_inference_cost_by_status_usd_total",
+        "counter",
+        ("feature", "status"),
+        "The dollars of ai_inference_estimated_cost_usd_total by how sure they are: exact, estimated, lower_bound, ….",
+    ),
+    Metric(
         "ai_inference_calls_total",
         "counter",
         ("model", "feature", "team", "outcome"),
@@ -152,6 +158,25 @@ METRICS: tuple[Metric, ...] = (
         ("feature", "team", "period"),
         "The budget of a feature in US dollars for a period; every process exports the same, so take the max.",
         multiprocess_mode="max",
+    ),
+    Metric(
+        "ai_inference_budget_refused_calls_total",
+        "counter",
+        ("feature", "team", "period"),
+        "Calls that were not made because the feature's budget for the period is spent.",
+    ),
+    Metric(
+        "ai_inference_budget_source_errors_total",
+        "counter",
+        ("reason",),
+        "Times that a budget guard asked for the spend to date and got no answer.",
+    ),
+    Metric(
+        "ai_inference_bill_coverage_ratio",
+        "gauge",
+        ("provider",),
+        "The share of the vendor's bill that tracked calls explain, from the last reconciliation; absent before the first.",
+        multiprocess_mode="mostrecent",
     ),
     Metric(
         "ai_inference_label_overflow_total",

@@ -67,6 +67,7 @@ class MetricsSink:
             )  # one NaN would poison a counter or a sum for ever
             if sound and dollars > 0:
                 children.cost.inc(dollars, exemplar)
+                feature.by_status(cost.status).inc(dollars)
                 feature.hour.add(dollars)
                 self._all.keep_fresh()
             if sound and cost.status != "free":
@@ -108,6 +109,10 @@ class MetricsSink:
         self._all.feature_info.labels(feature.name, feature.team, *words).set(1)
         for period, dollars in feature.budget_usd.items():
             self._all.budget.labels(feature.name, feature.team, period).set(float(dollars))
+            if feature.on_budget == "refuse":
+                self._all.refused.labels(
+                    feature.name, feature.team, period
+                )  # there at 0: increase() misses births
 
     def show_table(self, version: str, sha256: str, recorded_at: datetime) -> None:
         """Show which price table is in use, and its age."""
@@ -190,12 +195,20 @@ class _Children:
 class _FeatureChildren:
     """The children of one feature."""
 
-    __slots__ = ("cost_per_call", "hour", "in_progress")
+    __slots__ = ("_all", "_by_status", "_feature", "cost_per_call", "hour", "in_progress")
 
     def __init__(self, collectors: Collectors, feature: str) -> None:
+        self._all, self._feature = collectors, feature
+        self._by_status = {"exact": collectors.cost_by_status.labels(feature, "exact")}
         self.cost_per_call = collectors.cost_per_call.labels(feature)
         self.in_progress = collectors.in_progress.labels(feature)
         self.hour: RollingHour = collectors.rolling_hour(feature)
+
+    def by_status(self, status: str) -> Any:
+        child = self._by_status.get(status)
+        if child is None:
+            child = self._by_status[status] = self._all.cost_by_status.labels(self._feature, status)
+        return child
 
 
 def _word(reason: str) -> str:

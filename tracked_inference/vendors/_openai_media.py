@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.usage import make_pass, make_usage
-from tracked_inference.vendors._openai_tokens import gateway_cost, token_counts
+from tracked_inference.vendors._gateway import gateway_cost
+from tracked_inference.vendors._openai_tokens import token_counts
 from tracked_inference.vendors._shapes import count, fields, items, money, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
     from tracked_inference.usage import Usage
 

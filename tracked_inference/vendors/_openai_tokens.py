@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference.vendors._shapes import count, fields, money, unknown_counters
+from tracked_inference.vendors._shapes import count, fields, unknown_counters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["gateway_cost", "token_counts"]
+__all__ = ["token_counts"]
 
 _KNOWN = frozenset(
     {
@@ -74,25 +73,7 @@ _KNOWN_OUTPUT_DETAILS = frozenset(
     }
 )
 _KNOWN_WRITES = frozenset({"ttl_30m_tokens", "ttl_12h_tokens"})
-_TICK = Decimal("1E-10")
-
-
-def gateway_cost(usage: Mapping[str, Any]) -> Decimal | None:
-    """
-    The cost that a gateway printed into the usage itself, in US dollars (rules 32 and 41); None where it did not.
-
-    OpenRouter and Vercel: `cost`; Perplexity: `cost.total_cost`; xAI: `cost_in_usd_ticks`, ten thousand million to the dollar.
-    With a key of the user's own at OpenRouter (`is_byok`), `cost` is OpenRouter's fee and the vendor's bill comes on top.
-    """
-    cost = usage.get("cost")
-    if cost is None:
-        ticks = money(usage.get("cost_in_usd_ticks"))
-        return None if ticks is None else ticks * _TICK
-    amount = money(cost if isinstance(cost, (int, float, str, Decimal)) else fields(cost).get("total_cost"))
-    if amount is not None and usage.get("is_byok") is True:
-        upstream = money(fields(usage.get("cost_details")).get("upstream_inference_cost"))
-        return amount + upstream if upstream is not None else amount
-    return amount
+_NO_DETAILS: dict[str, Any] = {}
 
 
 def token_counts(
@@ -118,19 +99,24 @@ def token_counts(
     counts: dict[str, int] = {}
     if total_in is None:
         notes.append("missing_counter:prompt_tokens")
-    details = (
+    raw = (
         usage.get("prompt_tokens_details")
         or usage.get("input_tokens_details")
         or usage.get("input_token_details")
     )
-    _inputs(usage, count(total_in, "prompt_tokens", notes), fields(details), counts, notes)
+    details = fields(raw) if raw is not None else _NO_DETAILS
+    _inputs(usage, count(total_in, "prompt_tokens", notes), details, counts, notes)
+    if details:
+        unknown_counters(details, _KNOWN_INPUT_DETAILS, notes, "prompt_tokens_details.")
 
     reasoning = 0
-    details = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
     if total_out is not None:
-        reasoning = _outputs(
-            usage, count(total_out, "completion_tokens", notes), fields(details), counts, notes, pictures
-        )
+        raw = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
+        details = fields(raw) if raw is not None else _NO_DETAILS
+        total = count(total_out, "completion_tokens", notes)
+        reasoning = _outputs(usage, total, details, counts, notes, pictures=pictures)
+        if details:
+            unknown_counters(details, _KNOWN_OUTPUT_DETAILS, notes, "completion_tokens_details.")
     elif outputs:
         notes.append("missing_counter:completion_tokens")  # rule 8: unknown, not 0
     unknown_counters(usage, _KNOWN, notes)
@@ -142,25 +128,20 @@ def _inputs(
 ) -> None:
     """Cached, written, audio and picture tokens are inside the prompt (rule 2): take them out of it."""
     cached_raw = details.get("cached_tokens")
-    if cached_raw is None:
-        cached_raw = (
-            usage.get("prompt_cache_hit_tokens")  # DeepSeek
-            or usage.get("cached_tokens")  # Moonshot, Together
-            or usage.get("num_cached_tokens")  # Mistral
-            or usage.get("cache_read_input_tokens")  # LiteLLM
-        )
     written_raw = details.get("cache_write_tokens")
-    if written_raw is None:
-        written_raw = usage.get("cache_creation_input_tokens")
-    if not details and not cached_raw and not written_raw:
-        if total:
-            counts["input"] = total
+    if cached_raw is None or written_raw is None:
+        cached_raw, written_raw = _named_otherwise(usage, cached_raw, written_raw)
+    audio_raw, pictures_raw = details.get("audio_tokens"), details.get("image_tokens")
+    cached = count(cached_raw, "cached_tokens", notes) if cached_raw else 0
+    if not (written_raw or audio_raw or pictures_raw) and cached <= total:
+        if cached < total:
+            counts["input"] = total - cached
+        if cached:
+            counts["cache_read"] = cached
         return
-    cached = count(cached_raw, "cached_tokens", notes)
     written = count(written_raw, "cache_write_tokens", notes)
-    audio = count(details.get("audio_tokens"), "audio_tokens", notes)
-    pictures = count(details.get("image_tokens"), "image_tokens", notes)
-    unknown_counters(details, _KNOWN_INPUT_DETAILS, notes, "prompt_tokens_details.")
+    audio = count(audio_raw, "audio_tokens", notes)
+    pictures = count(pictures_raw, "image_tokens", notes)
     if cached + written > total:  # rule 7: some proxies send parts larger than their whole
         notes.append("inconsistent:cached_tokens")
         cached = min(cached, total)
@@ -187,16 +168,27 @@ def _inputs(
         read, read_pictures, over = read - more, read_pictures + more, over - more
         written -= min(over, written)
     _writes(written, details.get("cache_write_tokens_details"), counts, notes)
-    for unit, quantity in (
-        ("input", plain - read - written),
-        ("cache_read", read),
-        ("input_audio", audio - read_audio),
-        ("cache_read_audio", read_audio),
-        ("input_image", pictures - read_pictures),
-        ("cache_read_image", read_pictures),
-    ):
-        if quantity > 0:
-            counts[unit] = quantity
+    parts = {
+        "input": plain - read - written,
+        "cache_read": read,
+        "input_audio": audio - read_audio,
+        "cache_read_audio": read_audio,
+        "input_image": pictures - read_pictures,
+        "cache_read_image": read_pictures,
+    }
+    counts.update({unit: quantity for unit, quantity in parts.items() if quantity > 0})
+
+
+def _named_otherwise(usage: Mapping[str, Any], cached: object, written: object) -> tuple[object, object]:
+    """Cache counters of those who speak OpenAI's format and put them beside the totals."""
+    if cached is None:
+        cached = (
+            usage.get("prompt_cache_hit_tokens")  # DeepSeek
+            or usage.get("cached_tokens")  # Moonshot, Together
+            or usage.get("num_cached_tokens")  # Mistral
+            or usage.get("cache_read_input_tokens")  # LiteLLM
+        )
+    return cached, usage.get("cache_creation_input_tokens") if written is None else written
 
 
 def _writes(written: int, split: object, counts: dict[str, int], notes: list[str]) -> None:
@@ -221,40 +213,35 @@ def _outputs(
     details: Mapping[str, Any],
     counts: dict[str, int],
     notes: list[str],
+    *,
     pictures: bool,
 ) -> int:
     """Output by kind, and the reasoning tokens inside it (rule 6)."""
-    if not details:
-        if total:
-            counts["output_image" if pictures else "output"] = total
-        return 0
-    reasoning = count(details.get("reasoning_tokens"), "reasoning_tokens", notes)
-    audio = count(details.get("audio_tokens"), "output_audio_tokens", notes)
-    images = count(details.get("image_tokens"), "output_image_tokens", notes)
-    unknown_counters(details, _KNOWN_OUTPUT_DETAILS, notes, "completion_tokens_details.")
+    reasoning_raw = details.get("reasoning_tokens")
+    reasoning = count(reasoning_raw, "reasoning_tokens", notes) if reasoning_raw else 0
     if reasoning:
         total = _with_reasoning_outside(usage, total, reasoning)
         if reasoning > total:
             notes.append("inconsistent:reasoning_tokens")
             reasoning = total
+    audio_raw, images_raw = details.get("audio_tokens"), details.get("image_tokens")
+    if not (audio_raw or images_raw):
+        if total:
+            counts["output_image" if pictures and not details.get("text_tokens") else "output"] = total
+        return reasoning
+    audio = count(audio_raw, "output_audio_tokens", notes)
+    images = count(images_raw, "output_image_tokens", notes)
     if audio + images > total:
         notes.append("inconsistent:completion_tokens_details")
         audio = min(audio, total)
         images = min(images, total - audio)
-    if pictures and not audio and not images and not details.get("text_tokens"):
-        images = total
-    for unit, quantity in (
-        ("output", total - audio - images),
-        ("output_audio", audio),
-        ("output_image", images),
-    ):
-        if quantity > 0:
-            counts[unit] = quantity
+    parts = {"output": total - audio - images, "output_audio": audio, "output_image": images}
+    counts.update({unit: quantity for unit, quantity in parts.items() if quantity > 0})
     return reasoning
 
 
 def _with_reasoning_outside(usage: Mapping[str, Any], total: int, reasoning: int) -> int:
-    """xAI's chat counts reasoning beside `completion_tokens`, and only `total_tokens` tells (rule 41)."""
+    """The chat of xAI counts reasoning beside `completion_tokens`, and only `total_tokens` tells (rule 41)."""
     whole = usage.get("total_tokens")
     asked = usage.get("prompt_tokens")
     if type(whole) is int and type(asked) is int and whole == asked + total + reasoning:

@@ -61,7 +61,7 @@ def hosted_tools(
         elif kind == "code_interpreter_call":
             _once("code_interpreter", notes)
         elif kind == "shell_call":
-            if fields(inner.get("environment")).get("type") not in (None, "local"):
+            if fields(inner.get("environment")).get("type") != "local":
                 _once("code_interpreter", notes)
         elif kind == "image_generation_call":
             pictures += status != "failed"
@@ -111,6 +111,8 @@ def _pictures(usage: Mapping[str, Any], tools: list[dict[str, Any]], notes: list
     if not total_in and not total_out:
         return ()
     model = next((text(tool.get("model")) for tool in tools if tool.get("type") == "image_generation"), None)
+    if model is None:
+        notes.append("assumed_image_model")
     details = fields(usage.get("input_tokens_details"))
     images = min(count(details.get("image_tokens"), "image_gen.image_tokens", notes), total_in)
     cached = fields(usage.get("cached_tokens_details"))

@@ -16,6 +16,7 @@ __all__ = [
     "NAME",
     "batch_line",
     "complete",
+    "makes_batch",
     "operation_of",
     "operation_of_body",
     "reader",
@@ -43,6 +44,7 @@ _POST = (
     (re.compile(r":(?:stream)?rawPredict$", re.IGNORECASE), Operation("messages", CALL)),
     (re.compile(r"/complete$"), Operation("completions", CALL)),
 )
+_NEW_BATCH = re.compile(r"/messages/batches$")
 _BATCH_RESULTS = re.compile(r"/messages/batches/(?P<id>[^/]+)/results$")
 
 
@@ -58,6 +60,11 @@ def operation_of(method: str, url: str) -> Operation | None:
         if pattern.search(path):
             return None if operation is COUNTED_FREE else operation
     return Operation.unknown(path)
+
+
+def makes_batch(url: str) -> bool:
+    """Whether a POST asks for a batch, whose lines are billed when they have run."""
+    return _NEW_BATCH.search(path_of(url)) is not None
 
 
 _SELLERS = {

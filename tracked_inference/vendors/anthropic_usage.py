@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.usage import make_pass, make_usage
+from tracked_inference.vendors._gateway import gateway_cost
 from tracked_inference.vendors._shapes import count, fields, items, text, unknown_counters
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _KNOWN = frozenset(
         "server_tool_use",
         "service_tier",
         "speed",
+        "cost",
+        "is_byok",
         # Written by gateways that speak both wire formats; each repeats a counter above.
         "completion_tokens",
         "prompt_tokens",
@@ -162,7 +165,9 @@ def _read(
         batch,
         complete,
         tuple(notes),
-        model=served,
+        gateway_cost(usage),  # rule 32: gateways that speak Anthropic's format print their cost too
+        None,
+        served,
     )
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "NAME",
     "batch_line",
     "complete",
+    "makes_batch",
     "operation_of",
     "operation_of_body",
     "reader",
@@ -52,6 +53,7 @@ _POST = (
         COUNTED_FREE,
     ),
 )
+_NEW_BATCH = re.compile(r"/batches$")
 _GET = (
     (re.compile(r"/responses/(?P<id>[^/]+)$"), Operation("responses", RETRIEVE)),
     (re.compile(r"/videos/(?P<id>[^/]+)$"), Operation("videos", RETRIEVE)),
@@ -71,6 +73,11 @@ def operation_of(method: str, url: str) -> Operation | None:
             subject = found.groupdict().get("id")
             return Operation(operation.name, operation.kind, subject) if subject else operation
     return Operation.unknown(path) if method == "post" else None
+
+
+def makes_batch(url: str) -> bool:
+    """Whether a POST asks for a batch, whose lines are billed when they have run."""
+    return _NEW_BATCH.search(path_of(url)) is not None
 
 
 _SELLERS = {

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from tracked_inference.usage import make_pass, make_usage
 from tracked_inference.vendors import _openai_media, _openai_tools
-from tracked_inference.vendors._openai_tokens import gateway_cost, token_counts
+from tracked_inference.vendors._gateway import gateway_cost
+from tracked_inference.vendors._openai_tokens import token_counts
 from tracked_inference.vendors._shapes import fields, text
 
 if TYPE_CHECKING:

@@ -1,0 +1,92 @@
+"""What the commands that read have in common: sources, errors, progress."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from tracked_inference.errors import ConfigurationError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["LEDGER_VARIABLE", "errors_as_exits", "ledger_argument", "ledgers_or_usage", "progress_of"]
+
+LEDGER_VARIABLE = "TRACKED_INFERENCE_LEDGER"
+"""The environment variable that names the ledger where a command is given none."""
+
+BAD_INPUT = 2
+INCOMPLETE = 3
+
+_SHOW_AFTER_SECONDS = 1.0
+
+
+def ledger_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """LEDGER..., or the variable."""
+    return click.argument("ledger", nargs=-1, type=click.Path(), envvar=LEDGER_VARIABLE)(command)
+
+
+def ledgers_or_usage(ledger: tuple[str, ...]) -> tuple[str, ...]:
+    """The places that were named."""
+    if not ledger:
+        raise click.UsageError(
+            f"no ledger is named: give the directory or file that LedgerSink writes to, or set {LEDGER_VARIABLE}"
+        )
+    return ledger
+
+
+def errors_as_exits(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Our errors as one line and an exit code: 2 for wrong input, 3 for what cannot be reached; never a traceback."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except ConfigurationError as error:
+            click.echo(f"Error: {error}", err=True)
+            raise SystemExit(BAD_INPUT) from None
+        except UnavailableError as error:
+            click.echo(f"Error: {error}", err=True)
+            raise SystemExit(INCOMPLETE) from None
+
+    return run
+
+
+@contextlib.contextmanager
+def progress_of(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on standard error for what takes longer than a second; None where nobody looks at it."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    import time
+
+    started = time.monotonic()
+    bar = Progress(
+        TextColumn(what),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    task = bar.add_task(what, total=None)
+    shown = False
+
+    def advance(done: int, total: int) -> None:
+        nonlocal shown
+        if not shown and time.monotonic() - started > _SHOW_AFTER_SECONDS:
+            shown = True
+            bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield advance
+    finally:
+        if shown:
+            bar.stop()

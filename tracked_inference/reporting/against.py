@@ -1,0 +1,116 @@
+"""
+What was planned, for a report to stand beside: a plan of dollars a month by feature.
+
+    [plan]
+    document_summarisation = { month_usd = "28350.00" }
+    semantic_search = { month_usd = "900" }
+
+The registry file will do as well: the plan is then each feature's `budget_usd = { month = ... }`.
+A period has its share of the calendar months that it covers, by seconds.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+from tracked_inference.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tracked_inference.reporting.figures import Report
+    from tracked_inference.reporting.periods import Period
+
+__all__ = ["months_of", "read_plan", "with_plan"]
+
+
+def read_plan(path: Path) -> dict[str, Decimal]:
+    """
+    Dollars a month by feature.
+
+    Raises:
+        ConfigurationError: The file is not there, is no TOML, or plans nothing.
+    """
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: is no TOML: {error}") from error
+    if "tool" in found and "features" not in found:
+        found = found["tool"].get("tracked-inference", {})
+    plan: dict[str, Decimal] = {}
+    for feature, told in found.get("plan", {}).items():
+        month = told.get("month_usd") if isinstance(told, dict) else told
+        plan[feature] = _dollars(path, f"plan.{feature}.month_usd", month)
+    for feature, told in found.get("features", {}).items():
+        month = told.get("budget_usd", {}).get("month") if isinstance(told, dict) else None
+        if month is not None:
+            plan.setdefault(feature, _dollars(path, f"features.{feature}.budget_usd.month", month))
+    if not plan:
+        raise ConfigurationError(
+            f'{path}: plans nothing: write [plan] and under it FEATURE = {{ month_usd = "4000" }}'
+        )
+    return plan
+
+
+def with_plan(
+    report: Report, plan: Mapping[str, Decimal], only: Mapping[str, object] | None = None
+) -> Report:
+    """
+    The report with what was planned for its rows and its period.
+
+    Features that are planned and were not called are named in a note.
+
+    Raises:
+        ConfigurationError: The report is not by feature, or by more than that and days.
+    """
+    if "feature" not in report.by or len(report.by) > 1:
+        raise ConfigurationError("a plan is by feature: say --by feature")
+    months = months_of(report.period)
+    rows = tuple(
+        replace(row, planned_usd=plan[str(row.key[0])] * months if row.key[0] in plan else None)
+        for row in report.rows
+    )
+    called = {str(row.key[0]) for row in report.rows}
+    wanted = set((only or {}).get("feature", plan))  # type: ignore[call-overload]  # an iterable of names
+    notes = [*report.notes]
+    silent = sorted(name for name in plan if name in wanted and name not in called)
+    if silent:
+        notes.append(f"Planned and not called: {', '.join(silent)}.")
+    unplanned = sorted(name for name in called if name not in plan)
+    if unplanned:
+        notes.append(f"Called and not planned: {', '.join(unplanned)}.")
+    planned = sum((plan[name] for name in plan if name in wanted), Decimal(0)) * months
+    return replace(report, rows=rows, total=replace(report.total, planned_usd=planned), notes=tuple(notes))
+
+
+def months_of(period: Period) -> Decimal:
+    """How many calendar months a period is: 1 for every whole one, parts by seconds."""
+    months, start = Decimal(0), period.since
+    while start < period.until:
+        first = start.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        following = (first + timedelta(days=32)).replace(day=1)
+        end = min(following, period.until)
+        months += Decimal(str((end - start).total_seconds())) / Decimal(
+            str((following - first).total_seconds())
+        )
+        start = end
+    return months
+
+
+def _dollars(path: Path, key: str, value: object) -> Decimal:
+    try:
+        dollars = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
+    except InvalidOperation:
+        dollars = Decimal("NaN")
+    if not dollars.is_finite() or dollars < 0:
+        raise ConfigurationError(
+            f'{path}: {key} = {value!r} is no amount: write dollars, "4000" for instance'
+        )
+    return dollars
