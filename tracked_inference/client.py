@@ -128,7 +128,9 @@ class _Meta(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is TrackedClient:
             return track(*args, **kwargs)
-        return getattr(cls, _BASE)(*args, **kwargs)  # `type(client)(...)` is a new client, which nobody tracks yet
+        return getattr(cls, _BASE)(
+            *args, **kwargs
+        )  # `type(client)(...)` is a new client, which nobody tracks yet
 
 
 class TrackedClient(metaclass=_Meta):
