@@ -220,6 +220,8 @@ def test_16_a_batch_row_of_its_own_wins():
         ("gpt-5.5", "priority", "0.0875", "exact"),  # 2.5 times: 12.5 and 75
         ("gpt-6-sol", "scale", "0.012", "partial"),
         ("gpt-6-sol", "warp", "0.012", "partial"),
+        ("gpt-6-sol", "regional_host", "0.012", "partial"),  # the name of another rule is no tier
+        ("gpt-6-sol", "refusal", "0.012", "partial"),
         ("gpt-5-pro", "priority", "0.135", "partial"),  # the model has no row for it
     ],
 )
