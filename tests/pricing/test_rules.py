@@ -838,6 +838,15 @@ def test_33_azure_is_an_estimate_unless_the_deployment_is_known():
     assert money(known) == (D("0.00275"), "exact")
 
 
+def test_33_foundry_sells_openai_models_as_azure_does():
+    """At Foundry, too, OpenAI's models have deployment types, and Anthropic's have not."""
+    unknown = gpt("gpt-5-nano", chat(1000, 0), provider="foundry")
+    zone = gpt("gpt-5-nano", chat(1000, 0), provider="foundry", region="data_zone")
+
+    assert (unknown.total_usd, unknown.reasons) == (D("0.00005"), ("deployment_type",))
+    assert money(zone) == (D("0.000055"), "exact")
+
+
 def test_33_an_unknown_seller_is_never_billed_as_openai():
     """A gpt-4o behind somebody's own URL has no price until the user gives it one."""
     cost = gpt("gpt-4o", chat(1000, 0), provider="llm.example.com")

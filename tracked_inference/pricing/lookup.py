@@ -119,9 +119,7 @@ class Lookup:
             if instant(row.get("effective_from"), ALWAYS) <= at < instant(row.get("effective_to"), EVER)
         ]
         exempt = self._exempt.get(match.model, frozenset())
-        rules = [
-            one["rule"] for one in self._rules if provider in one["providers"] and one["rule"] not in exempt
-        ]
+        rules = [one["rule"] for one in self._rules_for(provider, match) if one["rule"] not in exempt]
         return match, found, rules
 
     def fallback_models(self, provider: str) -> set[str]:
@@ -163,12 +161,12 @@ class Lookup:
                 rows=rows,
                 fees=self._rows_by(provider, "*")
                 or (self._rows_by(seller, "*") if seller != provider else ()),
-                rules={one["rule"]: one for one in self._rules if provider in one["providers"]},
+                rules={one["rule"]: one for one in self._rules_for(provider, match)},
                 exempt=self._exempt.get(match.model, frozenset()),
                 mode=Mode(tier, batch, speed, geo, region, match.place),
                 discounts=[one for one in self._discounts if one.concerns(provider, match.model)],
                 assumed=assumed,
-                seller_assumed=config.get("assumed"),
+                seller_assumed=config.get("assumed") or config.get("assumed_for", {}).get(seller),
             )
         )
         return self._keep(key, plans)
@@ -178,6 +176,14 @@ class Lookup:
             self._plans.clear()
         self._plans[key] = plans
         return plans
+
+    def _rules_for(self, provider: str, match: Match) -> list[Mapping[str, Any]]:
+        """The rules that concern a seller, and of those for one maker's models only those of the match's maker."""
+        return [
+            one
+            for one in self._rules
+            if provider in one["providers"] and ("makers" not in one or match.maker in one["makers"])
+        ]
 
     def _sold(self, provider: str) -> tuple[str, ...]:
         """Whose models a seller may sell: its own first."""
