@@ -47,6 +47,12 @@ COMMANDS: dict[str, Entry] = {
         "tracked_inference.cli.demo:command", "Watch what five features cost, without a key.", "all"
     ),
     "features": Entry("tracked_inference.cli.features:command", "Check and list the registry file."),
+    "orphans": Entry(
+        "tracked_inference.cli.orphans:command", "Find cloud resources that are paid for and unused.", "aws"
+    ),
+    "tags": Entry(
+        "tracked_inference.cli.tags:command", "Hold cloud resources to the tagging standard.", "aws"
+    ),
 }
 """Every command, by name."""
 
