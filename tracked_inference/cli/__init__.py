@@ -51,7 +51,9 @@ COMMANDS: dict[str, Entry] = {
     "reconcile": Entry(
         "tracked_inference.cli.reconcile:command", "Hold the ledger against the vendor's bill.", "report"
     ),
-    "report": Entry("tracked_inference.cli.report:command", "Say what calls cost, from the ledger.", "report"),
+    "report": Entry(
+        "tracked_inference.cli.report:command", "Say what calls cost, from the ledger.", "report"
+    ),
 }
 """Every command, by name."""
 

@@ -69,7 +69,7 @@ def command(*, seconds: float, port: int, once: bool, as_json_: bool, prometheus
             live = stack.enter_context(Live(console=console, auto_refresh=False, transient=True))
             show = lambda demo: live.update(
                 table(demo, title=_title(demo), width=console.width), refresh=True
-            )  # noqa: E731
+            )
         demo.run(start, show)
     if as_json_:
         click.echo(json.dumps(as_json(demo), indent=2))

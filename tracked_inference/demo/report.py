@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from tracked_inference.demo.run import Demo
     from tracked_inference.demo.money import exact, readable
+    from tracked_inference.demo.run import Demo
 from tracked_inference.demo.tally import FeatureTally
 
 __all__ = ["as_json", "ending", "table"]

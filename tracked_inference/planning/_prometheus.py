@@ -70,7 +70,7 @@ def _headers_of_environment() -> Mapping[str, str]:
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Following one would send the headers, which may hold a key, to whoever is named there."""
 
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:  # noqa: ARG002, PLR0917  # its own
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:  # noqa: ARG002  # its own
         return None
 
 
