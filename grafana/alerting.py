@@ -8,6 +8,7 @@ Every annotation names its numbers; every alert has a page in docs/runbooks that
 from __future__ import annotations
 
 from textwrap import dedent
+from typing import Any
 
 from . import recording as r
 from .names import raw
@@ -16,7 +17,7 @@ from .settings import Settings
 __all__ = ["alert_groups"]
 
 
-def alert_groups(settings: Settings | None = None) -> list[dict[str, object]]:
+def alert_groups(settings: Settings | None = None) -> list[dict[str, Any]]:
     """The groups of `rules/alerts.yaml`."""
     chosen = settings or Settings()
     groups = {
@@ -41,9 +42,9 @@ def _alert(  # an alert has this many parts
     summary: str,
     description: str,
     labels: dict[str, str] | None = None,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """One alert; the runbook's address is made here so that none can be forgotten."""
-    rule: dict[str, object] = {"alert": name, "expr": dedent(expr).strip()}
+    rule: dict[str, Any] = {"alert": name, "expr": dedent(expr).strip()}
     if hold != "0m":
         rule["for"] = hold
     severity = settings.severity_page if page else settings.severity_ticket
@@ -72,7 +73,7 @@ _THE = "{{ $labels.feature }} (team {{ $labels.team }})"
 _OWNED = f"* on (feature) group_left (team) {r.OWNER}"
 
 
-def _spend(s: Settings) -> list[dict[str, object]]:
+def _spend(s: Settings) -> list[dict[str, Any]]:
     floor, factor = _number(s.runaway_floor_usd_per_hour), _number(s.runaway_factor)
     normal = f"{factor} * clamp_min({r.BASELINE} * 3600, {floor})"
     calls, dear = f"{r.CALLS}:increase1h", f"{r.COST_PER_CALL}"
@@ -141,8 +142,8 @@ def _spend(s: Settings) -> list[dict[str, object]]:
     ]
 
 
-def _budgets(s: Settings) -> list[dict[str, object]]:
-    def burn(window: str, short: str, times: float, lasts: str) -> dict[str, object]:
+def _budgets(s: Settings) -> list[dict[str, Any]]:
+    def burn(window: str, short: str, times: float, lasts: str) -> dict[str, Any]:
         def pace(rate: str) -> str:
             return f"sum by (feature) ({r.COST}:{rate}) / on (feature) group_right () {r.BUDGET_PACE}"
 
@@ -225,7 +226,7 @@ def _born(selector: str, by: str, window: str) -> str:
             )"""
 
 
-def _trust(s: Settings) -> list[dict[str, object]]:
+def _trust(s: Settings) -> list[dict[str, Any]]:
     unpriced = str(raw("ai_inference_unpriced_calls_total", *s.matchers))
     unmeasured = raw("ai_inference_unmeasured_calls_total", *s.matchers)
     faults = str(raw("ai_inference_tracking_errors_total", *s.matchers))
@@ -313,14 +314,14 @@ def _trust(s: Settings) -> list[dict[str, object]]:
     ]
 
 
-def _service(s: Settings) -> list[dict[str, object]]:
+def _service(s: Settings) -> list[dict[str, Any]]:
     retries = raw("ai_inference_retries_total", *s.matchers)
     failed = raw("ai_inference_calls_total", *s.matchers, outcome='="error"')
     made = raw("ai_inference_calls_total", *s.matchers)
     calls15m = f"sum by (feature) ({r.CALLS}:increase15m)"
     calls1h = f"sum by (feature) ({r.CALLS}:increase1h)"
 
-    def slow(name: str, series: str, floor: float, what: str) -> dict[str, object]:
+    def slow(name: str, series: str, floor: float, what: str) -> dict[str, Any]:
         return _alert(
             s,
             name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .alerting import alert_groups
 from .otel_bridge import bridge_groups
@@ -14,7 +14,7 @@ from .yamltext import dump
 if TYPE_CHECKING:
     from .settings import Settings
 
-__all__ = ["assets", "dashboard_texts", "rule_texts"]
+__all__ = ["assets", "dashboard_texts", "rule_groups", "rule_texts"]
 
 _HEADER = "# Made by `python -m grafana.generate`; changes made here are lost.\n"
 
@@ -32,11 +32,15 @@ def dashboard_texts() -> dict[str, str]:
     }
 
 
-def rule_texts(settings: Settings | None = None) -> dict[str, str]:
+def rule_groups(settings: Settings | None = None, *, otel: bool = True) -> dict[str, list[dict[str, Any]]]:
+    """The rule groups by the name of their file."""
+    groups = {"recording": recording_groups(settings), "alerts": alert_groups(settings)}
+    return {**groups, "otel-bridge": bridge_groups(settings)} if otel else groups
+
+
+def rule_texts(settings: Settings | None = None, *, otel: bool = True) -> dict[str, str]:
     """The rule files, as YAML text by path."""
-    groups = {
-        "recording": recording_groups(settings),
-        "alerts": alert_groups(settings),
-        "otel-bridge": bridge_groups(settings),
+    return {
+        f"rules/{name}.yaml": _HEADER + dump({"groups": groups})
+        for name, groups in rule_groups(settings, otel=otel).items()
     }
-    return {f"rules/{name}.yaml": _HEADER + dump({"groups": listed}) for name, listed in groups.items()}

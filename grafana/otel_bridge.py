@@ -10,7 +10,7 @@ The buckets of `gen_ai.client.token.usage` are missing too: we count tokens, we 
 from __future__ import annotations
 
 from textwrap import dedent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .names import raw
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["bridge_groups"]
 
 
-def bridge_groups(settings: Settings | None = None) -> list[dict[str, object]]:
+def bridge_groups(settings: Settings | None = None) -> list[dict[str, Any]]:
     """The group of `rules/otel-bridge.yaml`."""
     extra = settings.matchers if settings is not None else ()
     tokens_in = raw("ai_inference_tokens_total", *extra, token_type='!~"output.*"')

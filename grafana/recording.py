@@ -9,7 +9,7 @@ All calendar arithmetic is in UTC, as `month()` and `hour()` are.
 from __future__ import annotations
 
 from textwrap import dedent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .names import raw
 
@@ -66,14 +66,14 @@ STARTS = "job:ai_inference_instances:started5m"
 def recorded_labels() -> dict[str, tuple[str, ...]]:
     """The labels of each recorded series, read from the level of its name; `started5m` has those of scraping."""
     known = ("feature", "team", "month", "day", "hour", "period", "version", "sha256", "job")
-    names = [rule["record"] for group in recording_groups() for rule in group["rules"]]  # type: ignore[index,union-attr]
+    names = [rule["record"] for group in recording_groups() for rule in group["rules"]]
     return {
         str(name): tuple(label for label in known if label in str(name).split(":")[0].split("_"))
         for name in names
     }
 
 
-def recording_groups(settings: Settings | None = None) -> list[dict[str, object]]:
+def recording_groups(settings: Settings | None = None) -> list[dict[str, Any]]:
     """The groups of `rules/recording.yaml`."""
     extra = settings.matchers if settings is not None else ()
     return [
@@ -159,34 +159,27 @@ def _accounting() -> list[dict[str, str]]:
             """,
         ),
         # A subquery takes its samples at full hours (and full five minutes) of the clock.
-        _rule(
-            this_hour,
-            f"""
-            sum by (feature, team) (
-              sum_over_time({_FIVE_MINUTES}[1h:5m]) and on (hour) count_values("hour", hour())
-            )
-            """,
-        ),
-        _rule(
-            full_hours,
-            f"""
-            sum by (feature, team) (
-              sum_over_time({_MONTH_HOURS}[32d:1h]) and on (month) count_values("month", month())
-            )
-            """,
-        ),
-        _rule(
-            day_full_hours,
-            f"""
-            sum by (feature, team) (
-              sum_over_time({_DAY_HOURS}[25h:1h])
-              and on (day) count_values("day", day_of_month())
-            )
-            """,
-        ),
-        # Zero in the first minutes of a month or day, and no hole when a job's processes are gone.
+        # Where a new hour, day or month has nothing yet it is a 0: an absent series may be read for five minutes more.
         *(
-            _rule(name, f"({hours} + {this_hour}) or {hours} or {this_hour} or {rate} * 0")
+            _rule(
+                name,
+                f"""
+                sum by (feature, team) (
+                  sum_over_time({series}[{window}]) and on ({label}) count_values("{label}", {function}())
+                )
+                or
+                {rate} * 0
+                """,
+            )
+            for name, series, window, label, function in (
+                (this_hour, _FIVE_MINUTES, "1h:5m", "hour", "hour"),
+                (full_hours, _MONTH_HOURS, "32d:1h", "month", "month"),
+                (day_full_hours, _DAY_HOURS, "25h:1h", "day", "day_of_month"),
+            )
+        ),
+        # No hole when the processes of a job are gone.
+        *(
+            _rule(name, f"({hours} + {this_hour}) or {hours} or {this_hour}")
             for name, hours in ((MONTH_TO_DATE, full_hours), (DAY_TO_DATE, day_full_hours))
         ),
         _rule(f"{COST}:increase1d", f"sum_over_time({rate}[1d:1h]) * 3600"),

@@ -67,7 +67,12 @@ class Records(list):
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch):
     """No settings from outside, and no memory of the background calls of other tests: the vendor's ids repeat."""
-    for name in ("TRACKED_INFERENCE_CONFIG", "TRACKED_INFERENCE_PRICES", "PROMETHEUS_MULTIPROC_DIR"):
+    for name in (
+        "TRACKED_INFERENCE_CONFIG",
+        "TRACKED_INFERENCE_PRICES",
+        "TRACKED_INFERENCE_PROMETHEUS_URL",
+        "PROMETHEUS_MULTIPROC_DIR",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(_background, "background", _background.Background())
 
@@ -120,7 +125,13 @@ def tracked(records):
     """Track a client, with words that do not matter, into `records`."""
 
     def track(client, **words):
-        words = {"feature": "search", "team": "discovery", "sinks": [records], "prices": PriceTable.bundled(), **words}
+        words = {
+            "feature": "search",
+            "team": "discovery",
+            "sinks": [records],
+            "prices": PriceTable.bundled(),
+            **words,
+        }
         return TrackedClient(client, **words)
 
     return track
@@ -157,8 +168,16 @@ def gpt(plain_gpt, tracked):
 def new_claude(kind: str, vendor: LoopbackVendor, cls: Any = None, **options: Any) -> Any:
     """A client of Anthropic's that talks to the vendor; it reads no certificates, which takes longer than most tests."""
     cls = cls or (anthropic.Anthropic if kind == "sync" else anthropic.AsyncAnthropic)
-    http = (anthropic.DefaultHttpxClient if kind == "sync" else anthropic.DefaultAsyncHttpxClient)(verify=False)
-    options = {"base_url": vendor.anthropic_url, "api_key": "any", "max_retries": 2, "http_client": http, **options}
+    http = (anthropic.DefaultHttpxClient if kind == "sync" else anthropic.DefaultAsyncHttpxClient)(
+        verify=False
+    )
+    options = {
+        "base_url": vendor.anthropic_url,
+        "api_key": "any",
+        "max_retries": 2,
+        "http_client": http,
+        **options,
+    }
     return cls(**options)
 
 
@@ -166,7 +185,13 @@ def new_gpt(kind: str, vendor: LoopbackVendor, cls: Any = None, **options: Any) 
     """A client of OpenAI's that talks to the vendor."""
     cls = cls or (openai.OpenAI if kind == "sync" else openai.AsyncOpenAI)
     http = (openai.DefaultHttpxClient if kind == "sync" else openai.DefaultAsyncHttpxClient)(verify=False)
-    options = {"base_url": vendor.openai_url, "api_key": "any", "max_retries": 2, "http_client": http, **options}
+    options = {
+        "base_url": vendor.openai_url,
+        "api_key": "any",
+        "max_retries": 2,
+        "http_client": http,
+        **options,
+    }
     return cls(**options)
 
 

@@ -37,7 +37,9 @@ EXPLAINED = {
     "3c69c057dcfb": "the SDK raises on this gateway's stream before the event that carries the cost",
 }
 
-pytestmark = pytest.mark.skipif(not (CORPUS / "open.jsonl.gz").exists(), reason="no recorded responses beside the project")
+pytestmark = pytest.mark.skipif(
+    not (CORPUS / "open.jsonl.gz").exists(), reason="no recorded responses beside the project"
+)
 
 
 def lines(name):
@@ -53,8 +55,14 @@ def http_of(sdk):
 def client_of(row):
     recorded = row["response"]
     text = recorded.get("body")
-    body = base64.b64decode(recorded.get("body_b64") or "") if text is None else text.encode("utf-8", "surrogatepass")
-    media = {"sse": "text/event-stream", "json": "application/json"}.get(row["kind"], "application/octet-stream")
+    body = (
+        base64.b64decode(recorded.get("body_b64") or "")
+        if text is None
+        else text.encode("utf-8", "surrogatepass")
+    )
+    media = {"sse": "text/event-stream", "json": "application/json"}.get(
+        row["kind"], "application/octet-stream"
+    )
     sdk = anthropic if row["endpoint"] == "messages" else openai
     http = http_of(sdk)
     transport = http.MockTransport(
@@ -110,9 +118,13 @@ def test_every_recorded_call_is_one_record_with_the_right_dollars(monkeypatch):
         seen[f"{basis}: {cost.status}"] += 1
         if basis in STRONG:
             no_price = row["vendor"] not in OURS and cost.status in ("unpriced", "unmeasured")
-            agrees = cost.total_usd is not None and float(cost.total_usd) == pytest.approx(expected, rel=1e-6, abs=1e-9)
+            agrees = cost.total_usd is not None and float(cost.total_usd) == pytest.approx(
+                expected, rel=1e-6, abs=1e-9
+            )
             if not agrees and not no_price and row["id"] not in EXPLAINED:
-                wrong.append((row["id"], row["vendor"], basis, expected, cost.total_usd, cost.status, cost.reasons))
+                wrong.append(
+                    (row["id"], row["vendor"], basis, expected, cost.total_usd, cost.status, cost.reasons)
+                )
         elif basis in ("lower_bound", "ambiguous", "inconsistent", "disputed") and cost.status == "exact":
             wrong.append((row["id"], row["vendor"], basis, "must not be exact"))
     print(dict(sorted(seen.items())))

@@ -24,7 +24,8 @@ def test_the_metrics_page_is_the_catalogue():
     told = [row for row in rows("reference/metrics.md") if row[0].startswith("`ai_inference_")]
 
     assert told == [
-        [f"`{one.name}`", one.kind, ", ".join(f"`{label}`" for label in one.labels), one.help] for one in METRICS
+        [f"`{one.name}`", one.kind, ", ".join(f"`{label}`" for label in one.labels), one.help]
+        for one in METRICS
     ]
 
 

@@ -5,7 +5,15 @@ from decimal import Decimal
 import pytest
 
 from tracked_inference.errors import AttributionError, ConfigurationError
-from tracked_inference.registry import Feature, FeatureRegistry, locate, read, registry_in_force, team_of
+from tracked_inference.registry import (
+    Feature,
+    FeatureRegistry,
+    PrometheusSettings,
+    locate,
+    read,
+    registry_in_force,
+    team_of,
+)
 
 GOOD = """
 [defaults]
@@ -167,3 +175,42 @@ def test_a_changed_file_is_read_again(written):
 
     assert "chat" not in before.features
     assert "chat" in registry_in_force(path).features
+
+
+def test_prometheus_is_where_budgets_are_read(written):
+    """Its table has defaults for all but the address."""
+    registry = FeatureRegistry.load(
+        written(
+            GOOD
+            + '[prometheus]\nurl = "https://mimir.example/prometheus"\nmatchers = \'env="p",job=~"a|b"\'\n'
+        )
+    )
+
+    assert registry.prometheus == PrometheusSettings(
+        "https://mimir.example/prometheus", 30.0, "allow", 'env="p",job=~"a|b"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[prometheus]\nurl = "prometheus:9090"\n', "must be like http://prometheus:9090"),
+        ('[prometheus]\nurl = "http://user:s3cret@prometheus"\n', "TRACKED_INFERENCE_PROMETHEUS_URL"),
+        ("[prometheus]\nrefresh_seconds = 0.5\n", "1 or more"),
+        ("[prometheus]\nrefresh_seconds = true\n", "1 or more"),
+        ('[prometheus]\nwhen_unreachable = "wait"\n', "'allow' or 'refuse'"),
+        ("[prometheus]\nmatchers = 'production'\n", "must be label matchers"),
+        ('[prometheus]\nmatchers = \'a="b"} or {c="d"\'\n', "must be label matchers"),
+        ('[prometheus]\nurll = "http://x"\n', "did you mean 'url'"),
+        ('[features.search]\nteam = "discovery"\non_budget = "refuse"\n', "without a budget"),
+        ('[features.search]\nteam = "discovery"\nestimate = 5\n', "estimate must be text"),
+        ('[features.search]\nteam = "discovery"\nowner = ["a"]\n', "owner must be text"),
+    ],
+)
+def test_what_cannot_be_guarded_or_read_is_said(written, text, words):
+    """With the line, and how to mend it; a password is not repeated."""
+    found = problems_of(written(text))
+
+    assert [number > 0 for number, _ in found] == [True]
+    assert words in found[0][1]
+    assert "s3cret" not in found[0][1]

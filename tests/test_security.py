@@ -40,7 +40,14 @@ def anthropic_answer(status=200):
 
 def openai_answer(status=200):
     if status != 200:
-        return {"error": {"message": f"{CANARY} {KEY}", "type": "invalid_request_error", "code": None, "param": None}}
+        return {
+            "error": {
+                "message": f"{CANARY} {KEY}",
+                "type": "invalid_request_error",
+                "code": None,
+                "param": None,
+            }
+        }
     message = {"role": "assistant", "content": CANARY, "refusal": CANARY}
     return {
         "id": "chatcmpl_1",
@@ -71,7 +78,12 @@ def asked(client, **more):
     messages = [{"role": "user", "content": CANARY}]
     if isinstance(client, anthropic.Anthropic):
         return client.messages.create(
-            model="claude-sonnet-5-5", max_tokens=5, messages=messages, system=CANARY, metadata={"user_id": CANARY}, **more
+            model="claude-sonnet-5-5",
+            max_tokens=5,
+            messages=messages,
+            system=CANARY,
+            metadata={"user_id": CANARY},
+            **more,
         )
     return client.chat.completions.create(model="gpt-4o", messages=messages, user=CANARY, **more)
 
@@ -116,7 +128,12 @@ def test_no_prompt_completion_key_or_header_is_told(sdk, status, outputs):
         assert status == 400
 
     assert len(outputs.lines) == 1
-    told = outputs.everything() + repr(records) + repr(client) + repr(vars(client)["_tracked_meter"].__dict__.get("own"))
+    told = (
+        outputs.everything()
+        + repr(records)
+        + repr(client)
+        + repr(vars(client)["_tracked_meter"].__dict__.get("own"))
+    )
     assert CANARY not in told
 
 

@@ -7,6 +7,7 @@ Ids are the vendor's and unique, so the memory is one a process, shared by all c
 from __future__ import annotations
 
 import json
+import os
 from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from tracked_inference.vendors._reading import StreamReader, get
 if TYPE_CHECKING:
     from tracked_inference.record import Outcome
 
-__all__ = ["Background", "Lines", "background", "batch_file", "remember", "retrieved"]
+__all__ = ["Background", "Lines", "background", "batch_file", "finished_at_once", "remember", "retrieved"]
 
 _INLINE_BATCH_BYTES = 1_000_000
 """A larger batch file is read in a thread of its own, so that an event loop does not wait for it."""
@@ -61,6 +62,10 @@ class Background:
                 self._counted.popitem(last=False)
             return call, first
 
+    def forget_parent(self) -> None:
+        """In a forked child: the lock may have been held by a thread that is not here."""
+        self._lock = Lock()
+
     def first_line(self, batch_id: str, line_id: str) -> bool:
         """Whether this line of this batch is seen for the first time."""
         with self._lock:
@@ -78,14 +83,29 @@ class Background:
 background = Background()
 
 
+def _after_fork() -> None:
+    background.forget_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def remember(call: Call, response_id: str | None) -> None:
     """The vendor goes on working: the record is made when the response is first seen finished."""
     if call.request is not None:
         call.request = {name: call.request[name] for name in _KEPT_OF_A_REQUEST if name in call.request}
     call.reader = call.response = None
+    call.meter.left_to_vendor(call)
     oldest = background.open(str(response_id), call)
     if oldest is not None:
         oldest.finish("abandoned", None, reason="background_never_retrieved")
+
+
+def finished_at_once(body: Any) -> None:
+    """A background response is counted already, at the end of its stream say: whoever retrieves it sees no new call."""
+    if get(body, "background") is True and isinstance(get(body, "id"), str):
+        background.close(get(body, "id"), known_only=False)
 
 
 def retrieved(call: Call, body: Any) -> None:

@@ -32,9 +32,12 @@ class Call:
     __slots__ = (
         "__weakref__",
         "attempts",
+        "counts_attempts",
+        "ended",
         "feature",
         "inside",
         "lost_attempts",
+        "may_be_kept",
         "meter",
         "opened",
         "operation",
@@ -86,15 +89,19 @@ class Call:
         self.opened = False  # the SDK gave the caller a stream
         self.inside = False  # the SDK's own iterator runs: what it closes is not closed by the caller
         self.settled = False
+        self.ended = False  # it counts no more among the calls in progress
+        self.counts_attempts = True  # this SDK tells when it sends
+        self.may_be_kept = False  # there is middleware, which may answer without sending
 
     @property
     def started_at(self) -> datetime:
         """When the call started, aware UTC."""
         return datetime.fromtimestamp(self.started, UTC)
 
-    def note_retry(self) -> None:
+    def note_retry(self, response: Any) -> None:
         """The SDK is about to send the request again; one that timed out while it was answered may be billed."""
-        error = sys.exc_info()[1]
+        # Where there is a response, the exception in sight may be one that the caller is handling.
+        error = sys.exc_info()[1] if response is None else None
         if error is not None and type(error).__name__ in ("ReadTimeout", "WriteTimeout", "APITimeoutError"):
             self.lost_attempts += 1
 
@@ -142,8 +149,10 @@ class Call:
         reader = self.reader
         if self.settled or reader is None or self._no_call():
             return
-        if reader.complete or self.operation.name in self.meter.vendor.STREAM_USAGE_ON_REQUEST:
-            self.finish("ok", reader.body(), complete=reader.complete, reason="stream_without_usage")
+        if reader.complete:
+            self.meter.answered(self, reader.body())
+        elif self.operation.name in self.meter.vendor.STREAM_USAGE_ON_REQUEST:
+            self.finish("ok", reader.body(), complete=False, reason="stream_without_usage")
         elif not self._goes_on():
             # It ended without the vendor's last word: for the caller as for the bill it was cut.
             self.finish("error", reader.body(), complete=False, reason="stream_cut")
@@ -154,7 +163,7 @@ class Call:
         if self.settled or reader is None or self._no_call():
             return
         if reader.complete:
-            self.finish("ok", reader.body())
+            self.meter.answered(self, reader.body())
         elif not self._goes_on():
             self.finish("abandoned", reader.body(), complete=False, reason="stream_cut")
 

@@ -9,6 +9,7 @@ waits a moment for it, so that in all ordinary cases the record is there when th
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
@@ -22,6 +23,9 @@ __all__ = ["hand_over", "later", "prepare"]
 
 _PATIENCE_SECONDS = 0.05
 """How long a finalizer waits; it runs out only where the work needs a lock that the interrupted code holds."""
+
+_LAST_PATIENCE_SECONDS = 30.0
+"""How long the end of the program waits for work that was left for later."""
 
 _Item = tuple["Callable[[], None]", threading.Event]
 _queue: SimpleQueue[_Item] = SimpleQueue()
@@ -61,6 +65,22 @@ def later(work: Callable[[], None]) -> None:
         work()
         return
     _queue.put((work, threading.Event()))
+
+
+def _drain() -> None:
+    """At the end of the program: let what was left for later be done, a batch's output file say."""
+    thread = _thread
+    if thread is not None and thread.is_alive():
+        done = threading.Event()
+        _queue.put((_nothing, done))
+        done.wait(_LAST_PATIENCE_SECONDS)
+
+
+def _nothing() -> None:
+    """No work: what came before it is done."""
+
+
+atexit.register(_drain)
 
 
 def _work(queue: SimpleQueue[_Item]) -> None:

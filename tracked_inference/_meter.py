@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from tracked_inference._background import Lines, batch_file, remember, retrieved
+from tracked_inference._background import Lines, batch_file, finished_at_once, remember, retrieved
 from tracked_inference._call import Call
+from tracked_inference._handover import hand_over
 from tracked_inference._raw import json_body, observe_unread, read_events
 from tracked_inference._streams import observe_stream, response_of
 from tracked_inference.attribution import current_attribution
@@ -52,6 +55,7 @@ class Meter:
         vendor: The adapter of the client's SDK.
         own: What the client was made with: feature, team, user, tags.
         model: The default model of `complete()`.
+        models: The models that will be called, as far as that was said.
         declared: The registry of features, if there is one.
         prices: The price table.
         guard: Guards the budgets of features; None where no feature asked for it.
@@ -65,6 +69,7 @@ class Meter:
         own: Attribution,
         *,
         model: str | None,
+        models: tuple[str | None, ...],
         prices: PriceTable,
         sinks: tuple[Sink, ...],
         provider: str | None,
@@ -78,6 +83,7 @@ class Meter:
         self.vendor = vendor
         self.own = own
         self.model = model
+        self.models = models
         self.prices = prices
         self.sinks = sinks
         self.provider = provider
@@ -187,14 +193,19 @@ class Meter:
         call.user = who.user
         call.tags = who.tags
         call.provider, call.region = self.seller(client)
+        call.counts_attempts = hasattr(client, "_prepare_options")
+        call.may_be_kept = getattr(client, "_middleware_chain", None) is not None
         trace = sys.modules.get("opentelemetry.trace")
         if trace is not None:  # the application traces
             self.guarded("begin", _note_trace, trace, call)
         if stream:
             call.reader = self.vendor.reader(operation.name)
         if operation.kind == CALL:
-            if self.guard is not None and operation.name not in _NEVER_BILLED:
-                self._stop_if_spent(self.guard, call.feature)
+            guard = self.guard
+            if guard is not None:
+                account = guard.accounts.get(call.feature)
+                if account is not None and not account.open and operation.name not in _NEVER_BILLED:
+                    self._stop_if_spent(guard, call.feature)
             for started in self._starts:
                 self.guarded("metrics", started, call)
         return call
@@ -248,6 +259,8 @@ class Meter:
         body, asked = call.request, None if call.request is None else call.request.get("stream_options")
         if not wanted or body is None or (isinstance(asked, dict) and "include_usage" in asked):
             return options
+        if "stream_options" in (getattr(options, "extra_json", None) or ()):
+            return options  # given in `extra_body`, which goes over ours
         headers = options.headers
         if isinstance(headers, dict) and any(name.lower() == "x-stainless-raw-response" for name in headers):
             return options  # this caller sees the bytes
@@ -317,6 +330,9 @@ class Meter:
     def observe(self, call: Call, result: Any, *, asynchronous: bool) -> None:
         """Look at what the SDK returned, which stays as it is; never raises."""
         response, call.response = call.response, None
+        if call.attempts == 0 and call.may_be_kept:
+            call.drop()  # middleware gave an answer that it had: nothing was sent
+            return
         try:
             self._observe(call, result, response, asynchronous)
         except Exception as error:
@@ -325,12 +341,15 @@ class Meter:
 
     def _observe(self, call: Call, result: Any, response: Any, asynchronous: bool) -> None:
         kind = _kind_of(type(result))
-        if kind == "object":
+        if kind == "http":
+            kind, http = "raw", result
+        elif kind == "object":
             request_id = getattr(result, "_request_id", None)
             call.request_id = request_id if isinstance(request_id, str) else _request_id(response)
             self.answered(call, result)
             return
-        http = response_of(result)
+        else:
+            http = response_of(result)
         call.request_id = _request_id(http)
         if kind == "stream":
             if call.reader is None:
@@ -369,10 +388,12 @@ class Meter:
             call.drop()
         elif isinstance(status, str) and status in _OPEN and get(body, "id"):
             remember(call, str(get(body, "id")))
-        elif status == "failed":
-            call.finish("error", body, reason="response_failed")
         else:
-            call.finish("abandoned" if left else "ok", body)
+            finished_at_once(body)
+            if status == "failed":
+                call.finish("error", body, reason="response_failed")
+            else:
+                call.finish("abandoned" if left else "ok", body)
 
     def failed(self, call: Call, outcome: Outcome, error: BaseException) -> None:
         """The SDK raised; what was billed all the same is read from what came before."""
@@ -390,8 +411,10 @@ class Meter:
             body = error.completion  # type: ignore[attr-defined]  # LengthFinishReasonError carries what was paid for
         elif response is not None and _read(response):
             body = json_body(response)  # a paid answer that the SDK could not make sense of
-        elif call.attempts == 0 and outcome == "error":
-            call.drop()  # nothing was sent
+        elif outcome == "error" and (
+            (call.attempts == 0 and call.counts_attempts) or isinstance(error, TypeError)
+        ):
+            call.drop()  # nothing was sent: what was given cannot be written as JSON, say
             return
         else:
             reason = "cancelled" if outcome == "cancelled" else _lost(error)
@@ -415,9 +438,8 @@ class Meter:
             usage = NOT_BILLED
         else:
             try:
-                usage = self.vendor.usage_of(
-                    body, operation=operation.name, request=call.request, complete=complete
-                )
+                name = self.vendor.operation_of_body(body) if operation.kind == MAYBE else operation.name
+                usage = self.vendor.usage_of(body, operation=name, request=call.request, complete=complete)
             except Exception as fault:
                 self.fault("usage", fault)
         if usage is None and operation.kind == MAYBE:
@@ -456,8 +478,7 @@ class Meter:
                 trace_id=call.trace_id,
             ),
         )
-        if operation.kind == CALL:
-            self._ended(call)
+        self._ended(call)
 
     def price(self, call: Call, usage: Usage | None, model: str | None, reason: str | None) -> Cost:
         """What the table says of a usage; `reason` says why there is none."""
@@ -484,7 +505,11 @@ class Meter:
         caught = _caught.get()
         if caught is not None:
             caught.append(record)
-        if record.model not in self._shown and record.cost.total_usd is not None:
+        if (
+            record.model not in self._shown
+            and record.cost.total_usd is not None
+            and record.cost.status != "free"
+        ):
             self._show(record)
         if self.guard is not None:
             self.guarded("budget", self.guard.note, record)
@@ -508,10 +533,16 @@ class Meter:
 
     def dropped(self, call: Call) -> None:
         """A call that was none ends without a record."""
-        if call.operation.kind == CALL:
-            self._ended(call)
+        self._ended(call)
+
+    def left_to_vendor(self, call: Call) -> None:
+        """A background call is no longer in flight here; whether it is ever seen finished here is not known."""
+        self._ended(call)
 
     def _ended(self, call: Call) -> None:
+        if call.operation.kind != CALL or call.ended:
+            return
+        call.ended = True
         for ended in self._ends:
             self.guarded("metrics", ended, call)
 
@@ -541,6 +572,13 @@ class Meter:
             raise
         except BaseException as error:
             self.fault(stage, error)
+
+    def broke(self, call: Call, error: BaseException) -> None:
+        """The SDK raised; or a coroutine was dropped, in a finalizer for all we know."""
+        if isinstance(error, GeneratorExit):
+            hand_over(functools.partial(self.guarded, "record", call.failed, error))
+        else:
+            self.guarded("record", call.failed, error)
 
     def fault(self, stage: str, error: BaseException) -> None:
         """Count a fault of the tracking, and log each place once: the type and where, never a text that may carry content."""
@@ -595,7 +633,9 @@ def _note_trace(trace: Any, call: Call) -> None:
         call.trace_id = format(context.trace_id, "032x")
 
 
-_kinds: dict[type, str] = {}
+_kinds: WeakKeyDictionary[type, str] = (
+    WeakKeyDictionary()
+)  # pydantic makes classes at run time, some for a call
 _KINDS = {
     "Stream": "stream",
     "AsyncStream": "stream",
@@ -611,7 +651,12 @@ def _kind_of(result_class: type) -> str:
     """What the SDK returned, by the names of its public classes: a parsed object, a stream, lines, a raw response."""
     kind = _kinds.get(result_class)
     if kind is None:
-        named = (_KINDS.get(base.__name__) for base in result_class.__mro__)
+        named = (
+            "http"
+            if base.__name__ == "Response" and base.__module__.startswith("httpx")
+            else _KINDS.get(base.__name__)
+            for base in result_class.__mro__  # `http` is what `cast_to=httpx.Response` asks for
+        )
         kind = _kinds[result_class] = next((found for found in named if found), "object")
     return kind
 

@@ -1,7 +1,7 @@
 """
 Responses whose bytes the caller reads: `with_raw_response`, `with_streaming_response`, binary content.
 
-What has been read already is looked at; what has not is read through a tee that keeps a copy and looks at it at the end.
+What has been read already is looked at; of what has not, a copy is kept as it is read, and looked at in the end.
 Nothing is read ahead, and a body is parsed once more only where no parsed object passes us.
 """
 
@@ -12,11 +12,13 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from tracked_inference._call import is_cancellation
 from tracked_inference._handover import hand_over, prepare
+from tracked_inference._streams import extended
 from tracked_inference.vendors._reading import media_type
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from tracked_inference._call import Call
 
@@ -78,7 +80,18 @@ def read_events(call: Call, content_type: str, body: bytes) -> None:
 class _Copy:
     """The bytes that passed, and what is made of them at the end."""
 
-    __slots__ = ("call", "ended", "headers", "media", "module", "parts", "size", "wanted")
+    __slots__ = (
+        "call",
+        "ended",
+        "headers",
+        "inside",
+        "media",
+        "module",
+        "parts",
+        "size",
+        "streamed",
+        "wanted",
+    )
 
     def __init__(self, call: Call, response: Any) -> None:
         self.call = call
@@ -89,10 +102,12 @@ class _Copy:
             if name in response.headers
         }
         self.media = media_type(self.headers)
-        self.wanted = self.media in (_EVENT_STREAM, _AWS_EVENT_STREAM) or "json" in self.media
+        self.streamed = self.media in (_EVENT_STREAM, _AWS_EVENT_STREAM)
+        self.wanted = self.streamed or "json" in self.media
         self.parts: list[bytes] = []
         self.size = 0
         self.ended = False
+        self.inside = False
 
     def feed(self, chunk: bytes) -> None:
         reader = self.call.reader
@@ -110,15 +125,26 @@ class _Copy:
         if self.ended or call.settled:
             return
         self.ended = True
-        call.meter.guarded("usage", self._look, whole)
+        if self.streamed and any(b"[DONE]" in part for part in self.parts[-2:]):
+            whole = True  # the SDK stops reading here, and closes
+        if error is None or self.streamed:
+            call.meter.guarded("usage", self._look, whole)
         if call.settled:
             return
         if error is not None:
-            call.meter.guarded("record", call.failed, error)
-        elif call.reader is not None:
-            call.meter.guarded("record", call.stream_ended if whole else call.stream_left)
+            call.meter.broke(call, error)
         else:
-            call.meter.guarded("record", call.finish, "ok" if whole else "abandoned", None, reason="no_usage")
+            call.meter.guarded("record", call.stream_ended if whole else call.stream_left)
+
+    def closed(self) -> None:
+        """The response was closed: by its own iterator on the way out (`inside`), or by the caller before the end."""
+        if self.inside or self.ended or self.call.settled:
+            return
+        error = sys.exc_info()[1]
+        if isinstance(error, GeneratorExit):  # finalized, by the garbage collector for all we know
+            hand_over(lambda: self.end(whole=False))
+        else:
+            self.end(whole=False, error=error if error is not None and is_cancellation(error) else None)
 
     def _look(self, whole: bool) -> None:
         call = self.call
@@ -130,7 +156,7 @@ class _Copy:
             return
         # Decoded by a throw-away response of the same HTTP library, which knows every content encoding.
         body = self.module.Response(200, headers=self.headers, content=b"".join(self.parts)).content
-        if "json" not in self.media:
+        if self.streamed:
             read_events(call, self.media, body)
         elif whole:
             call.meter.answered(call, json.loads(body))
@@ -149,18 +175,11 @@ def _http_module(response: Any) -> Any:
 
 
 def observe_unread(response: Any, call: Call) -> None:
-    """Read along with the caller: the response's byte stream becomes a tee."""
+    """Read along with the caller: every way to read a response goes through its `iter_raw` or `aiter_raw`."""
     prepare()
     copy = _Copy(call, response)
-    module = copy.module
-    stream = response.stream
-    # A body that can be read both ways is one; which way it is read, the SDK decides.
-    bases = tuple(
-        base
-        for base, make in ((module.AsyncByteStream, "__aiter__"), (module.SyncByteStream, "__iter__"))
-        if hasattr(stream, make)
-    )
-    response.stream = _tee_class(bases)(stream, copy)
+    response._tracked_copy = copy
+    response.__class__ = extended(type(response), _reading)
     # The response, not the SDK's wrapper of it: `….with_raw_response.create(stream=True).parse()` drops that one at once.
     weakref.finalize(response, _dropped, copy)
 
@@ -170,65 +189,63 @@ def _dropped(copy: _Copy) -> None:
         hand_over(lambda: copy.end(whole=False))
 
 
-_tees: dict[tuple[type, ...], Callable[..., Any]] = {}
+def _reading(base: Any) -> dict[str, Any]:
+    """A response whose bytes are looked at as they pass; once they have, it is of its own class again."""
 
-
-def _tee_class(bases: tuple[type, ...]) -> Callable[..., Any]:
-    made = _tees.get(bases)
-    if made is None:
-        made = _tees[bases] = type("Tee", (_Tee, *bases), {})
-    return made
-
-
-class _Tee:
-    def __init__(self, inner: Any, copy: _Copy) -> None:
-        self._inner = inner
-        self._copy = copy
-
-    def __getattr__(self, name: str) -> Any:  # what an SDK hangs on its streams
-        return getattr(self.__dict__["_inner"], name)
-
-    def __iter__(self) -> Iterator[bytes]:
-        copy = self._copy
+    def iter_raw(self: Any, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        copy: _Copy = self._tracked_copy
         try:
-            for chunk in self._inner:
+            copy.inside = True
+            for chunk in base.iter_raw(self, *args, **kwargs):
+                copy.inside = False
                 copy.feed(chunk)
                 yield chunk
+                copy.inside = True
         except GeneratorExit:
             raise
         except BaseException as error:
             copy.end(whole=False, error=error)
             raise
+        finally:
+            copy.inside = False
         copy.end(whole=True)
+        _hand_back(self, base)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        copy = self._copy
+    async def aiter_raw(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
+        copy: _Copy = self._tracked_copy
         try:
-            async for chunk in self._inner:
+            copy.inside = True
+            async for chunk in base.aiter_raw(self, *args, **kwargs):
+                copy.inside = False
                 copy.feed(chunk)
                 yield chunk
+                copy.inside = True
         except GeneratorExit:
             raise
         except BaseException as error:
             copy.end(whole=False, error=error)
             raise
+        finally:
+            copy.inside = False
         copy.end(whole=True)
+        _hand_back(self, base)
 
-    def close(self) -> None:
+    def close(self: Any) -> None:
         try:
-            self._inner.close()
+            base.close(self)
         finally:
-            self._left()
+            self._tracked_copy.closed()
 
-    async def aclose(self) -> None:
+    async def aclose(self: Any) -> None:
         try:
-            await self._inner.aclose()
+            await base.aclose(self)
         finally:
-            self._left()
+            self._tracked_copy.closed()
 
-    def _left(self) -> None:
-        if not self._copy.call.settled and not self._copy.ended:
-            if isinstance(sys.exc_info()[1], GeneratorExit):
-                hand_over(lambda: self._copy.end(whole=False))
-            else:
-                self._copy.end(whole=False)
+    return {"iter_raw": iter_raw, "aiter_raw": aiter_raw, "close": close, "aclose": aclose}
+
+
+def _hand_back(response: Any, base: Any) -> None:
+    """Make a response that was read what it was: it can be copied, compared and pickled."""
+    response.__class__ = base
+    del response._tracked_copy

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tracked_inference._call import Call
 
-__all__ = ["observe_stream"]
+__all__ = ["extended", "observe_stream", "response_of"]
 
 
 def _events(base: Any) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def _events(base: Any) -> dict[str, Any]:
             raise
         except BaseException as error:
             call.inside = False
-            call.meter.guarded("record", call.failed, error)
+            call.meter.broke(call, error)
             raise
         call.inside = False
         call.meter.guarded("record", call.stream_ended)
@@ -67,7 +67,7 @@ def _events(base: Any) -> dict[str, Any]:
             raise
         except BaseException as error:
             call.inside = False
-            call.meter.guarded("record", call.failed, error)
+            call.meter.broke(call, error)
             raise
 
     return {"__iter__": __iter__, "__next__": __next__}
@@ -129,7 +129,7 @@ class _AsyncTap:
             raise
         except BaseException as error:
             call.inside = False
-            call.meter.guarded("record", call.failed, error)
+            call.meter.broke(call, error)
             raise
 
     def __getattr__(self, name: str) -> Any:  # aclose, asend: the SDK's generator has them
@@ -169,7 +169,7 @@ def _closed(call: Call) -> None:
 _made: dict[tuple[Any, type], type] = {}
 
 
-def _extended(base: type, methods: Callable[[Any], dict[str, Any]]) -> type:
+def extended(base: type, methods: Callable[[Any], dict[str, Any]]) -> type:
     """
     A subclass of `base` with these methods, under the same name; made once.
 
@@ -186,7 +186,7 @@ def observe_stream(stream: Any, call: Call, *, asynchronous: bool) -> None:
     """Watch an SDK stream, in place: the object stays the same, its class becomes a subclass of its own."""
     prepare()
     stream._tracked_call = call
-    stream.__class__ = _extended(type(stream), _async_events if asynchronous else _events)
+    stream.__class__ = extended(type(stream), _async_events if asynchronous else _events)
     watch_close(response_of(stream), call)
     weakref.finalize(stream, _dropped, call)
 
@@ -203,7 +203,7 @@ def watch_close(response: Any, call: Call) -> None:
         return
     try:
         response._tracked_call = call
-        response.__class__ = _extended(type(response), _response)
+        response.__class__ = extended(type(response), _response)
     except (AttributeError, TypeError):  # a stand-in for a response
         pass
 

@@ -51,12 +51,22 @@ class Attribution:
         )
 
 
-_current: ContextVar[Attribution | None] = ContextVar("tracked_inference_attribution", default=None)
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """An `attribute()` that was entered: what holds inside, what held before, and whose it is."""
+
+    words: Attribution
+    before: _Within | None
+    by: attribute
+
+
+_current: ContextVar[_Within | None] = ContextVar("tracked_inference_attribution", default=None)
 
 
 def current_attribution() -> Attribution | None:
     """What the innermost `attribute()` around this point says, with the outer ones filled in."""
-    return _current.get()
+    within = _current.get()
+    return within.words if within is not None else None
 
 
 class attribute:  # noqa: N801  # reads as a verb: `with attribute(...)`, `@attribute(...)`
@@ -76,7 +86,7 @@ class attribute:  # noqa: N801  # reads as a verb: `with attribute(...)`, `@attr
         AttributionError: `feature` or `team` is not a slug; the message names the nearest one.
     """
 
-    __slots__ = ("_entered", "_own")
+    __slots__ = ("_own",)
 
     def __init__(
         self, *, feature: str | None = None, team: str | None = None, user: str | None = None, **tags: object
@@ -86,29 +96,22 @@ class attribute:  # noqa: N801  # reads as a verb: `with attribute(...)`, `@attr
         if team is not None:
             check_slug("team", team)
         self._own = Attribution(feature, team, None if user is None else str(user), text_tags(tags))
-        self._entered: list[tuple[Attribution | None, Attribution]] = []
 
     def __enter__(self) -> Self:
         before = _current.get()
-        mine = self._own.over(before)
-        self._entered.append((before, mine))
-        _current.set(mine)
+        words = self._own.over(before.words if before is not None else None)
+        _current.set(_Within(words, before, self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         # A token could not be reset from another context (a generator resumed by another task), and this exit must never
-        # raise: put back what was there, and only where our own value still stands.
-        now = _current.get()
-        for index in range(len(self._entered) - 1, -1, -1):
-            before, mine = self._entered[index]
-            if mine is now:
-                del self._entered[index]
-                _current.set(before)
-                return
-        if self._entered:
-            self._entered.pop()
+        # raise: put back what was there, and only where our own value still stands. All of it is in the context, so that
+        # one manager may be entered by many tasks and threads at once.
+        within = _current.get()
+        if within is not None and within.by is self:
+            _current.set(within.before)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -122,7 +125,6 @@ class attribute:  # noqa: N801  # reads as a verb: `with attribute(...)`, `@attr
         """A fresh manager of the same words."""
         fresh = object.__new__(attribute)
         fresh._own = self._own
-        fresh._entered = []
         return fresh
 
     def __call__(self, function: _F, /) -> _F:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
@@ -22,7 +24,7 @@ from tracked_inference.sinks import default_sinks
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from decimal import Decimal
 
     from prometheus_client import CollectorRegistry
@@ -38,6 +40,7 @@ _C = TypeVar("_C")
 _current: ContextVar[Call | None] = ContextVar("tracked_inference_call", default=None)
 _METER = "_tracked_meter"
 _BASE = "_tracked_base"
+_SEND = "_tracked_send"
 
 
 def track(
@@ -63,11 +66,17 @@ def track(
     The same as `TrackedClient(...)` for type checkers that should see exactly the type that went in.
     """
     base = type(client)
-    if isinstance(client, TrackedClient):  # tracked again: the new words, once
+    if isinstance(client, TrackedClient) and hasattr(base, _BASE):  # tracked again: the new words, once
         base = getattr(base, _BASE)
         kept: Meter = client.__dict__[_METER]
         feature = feature or kept.own.feature
         team = team or kept.own.team
+        model = model or kept.model
+        prices = prices or kept.prices
+        provider = provider or kept.provider
+        stream_usage = kept.stream_usage if stream_usage is None else stream_usage
+        sinks = kept.sinks if sinks is None and registry is None else sinks
+        config = config or kept.declared
     vendor = _vendor_of(base, client)
     declared = config if isinstance(config, FeatureRegistry) else registry_in_force(config)
     feature = check_slug("feature", feature)
@@ -75,6 +84,10 @@ def track(
     if on_unpriced not in ("count", "raise"):
         raise ConfigurationError(f"on_unpriced={on_unpriced!r} is not known; use 'count' or 'raise'")
     table = _instance("prices", prices, PriceTable) if prices is not None else PriceTable.default()
+    if callable(sinks) and not isinstance(sinks, Iterable):
+        raise ConfigurationError(f"sinks must be a list of callables; for one sink write sinks=[{sinks!r}]")
+    if isinstance(models, str):
+        raise ConfigurationError(f"models must be a list of names; for one model write models=[{models!r}]")
     sink_list = default_sinks(registry) if sinks is None else tuple(sinks)
     for sink in sink_list:
         if not callable(sink):
@@ -85,6 +98,7 @@ def track(
         vendor,
         own,
         model=model,
+        models=(model, *models),
         prices=table,
         sinks=sink_list,
         provider=provider,
@@ -97,7 +111,10 @@ def track(
     )
     tracked = _shallow(client, _subclass_of(base))
     tracked.__dict__[_METER] = meter
-    meter.declare(tracked, model, *models)
+    if "request" in tracked.__dict__:  # other instrumentation of this one client: it goes on, inside of ours
+        tracked.__dict__[_SEND] = tracked.__dict__.pop("request")
+    _warn_of_replaced_methods(client)
+    meter.declare(tracked, *meter.models)
     return cast("_C", tracked)
 
 
@@ -109,7 +126,9 @@ class _Meta(type):
     """
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        return track(*args, **kwargs) if cls is TrackedClient else super().__call__(*args, **kwargs)
+        if cls is TrackedClient:
+            return track(*args, **kwargs)
+        return getattr(cls, _BASE)(*args, **kwargs)  # `type(client)(...)` is a new client, which nobody tracks yet
 
 
 class TrackedClient(metaclass=_Meta):
@@ -168,7 +187,7 @@ class TrackedClient(metaclass=_Meta):
         own = Attribution(feature, team, None if user is None else str(user), text_tags(tags)).over(meter.own)
         new = _shallow(self, type(self))
         new.__dict__[_METER] = meter.with_own(own)
-        new.__dict__[_METER].declare(new, meter.model)
+        new.__dict__[_METER].declare(new, *meter.models)
         return new
 
 
@@ -234,6 +253,25 @@ def _count_unknown_spend(registry: CollectorRegistry | None, reason: str) -> Non
     collectors_of(registry).unknown_spend.labels(reason).inc()
 
 
+def _warn_of_replaced_methods(client: Any) -> None:
+    """Say that `client.messages.create = wrapper`, done before, is not there any more: it would call the old client."""
+    for holder in _resources_of(client, client):
+        for name in vars(holder):
+            if inspect.isfunction(inspect.getattr_static(type(holder), name, None)):
+                warnings.warn(
+                    f"{type(holder).__name__}.{name} of this client was replaced before it was tracked; the tracked client"
+                    " calls the SDK's own method: track the client first and replace methods of the tracked one",
+                    stacklevel=4,
+                )
+
+
+def _resources_of(holder: Any, client: Any) -> Iterator[Any]:
+    for value in list(vars(holder).values()):
+        if getattr(value, "_client", None) is client:
+            yield value
+            yield from _resources_of(value, client)
+
+
 def _count_fault(registry: CollectorRegistry | None, stage: str) -> None:
     from tracked_inference.sinks._collectors import collectors_of
 
@@ -290,7 +328,8 @@ def _subclass_of(base: Any) -> type:
     """The tracked subclass of a client class; made once."""
     made = _made.get(base)
     if made is None:
-        asynchronous = inspect.iscoroutinefunction(base.request)
+        # By name: where other instrumentation wraps `request`, the wrapper may be no coroutine function.
+        asynchronous = any(one.__name__ == "AsyncAPIClient" for one in base.__mro__)
         names = (_async_methods if asynchronous else _sync_methods)(base)
         names.update(_hooks(base))
 
@@ -324,28 +363,30 @@ def _async_methods(base: Any) -> dict[str, Any]:
         self: Any, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None, **more: Any
     ) -> Any:
         meter: Meter = self.__dict__[_METER]
+        send = self.__dict__.get(_SEND) or functools.partial(base.request, self)
         call = meter.begin(self, options, stream=stream)
-        if call is None:
-            return await base.request(self, cast_to, options, stream=stream, stream_cls=stream_cls, **more)
         outer = _current.get()
         _current.set(call)
         try:
+            if call is None:
+                return await send(cast_to, options, stream=stream, stream_cls=stream_cls, **more)
             asked = meter.ask_for_usage(self, call, options)
+            refused = False
             try:
-                result = await base.request(
-                    self, cast_to, asked, stream=stream, stream_cls=stream_cls, **more
-                )
+                result = await send(cast_to, asked, stream=stream, stream_cls=stream_cls, **more)
             except Exception as error:
-                if asked is options or not meter.refused(self, call, error):
+                refused = asked is not options and meter.refused(self, call, error)
+                if not refused:
                     raise
-                result = await base.request(
-                    self, cast_to, options, stream=stream, stream_cls=stream_cls, **more
-                )
+            if refused:  # out of the handler, so that the refusal is no context of what comes now
+                result = await send(cast_to, options, stream=stream, stream_cls=stream_cls, **more)
         except BaseException as error:
-            meter.guarded("record", call.failed, error)
+            if call is not None:
+                meter.broke(call, error)
             raise
         finally:
-            _current.set(outer)
+            if _current.get() is call:  # a coroutine that is dropped ends in whatever context there is
+                _current.set(outer)
         meter.observe(call, result, asynchronous=True)
         return result
 
@@ -365,24 +406,30 @@ def _sync_methods(base: Any) -> dict[str, Any]:
         self: Any, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None, **more: Any
     ) -> Any:
         meter: Meter = self.__dict__[_METER]
+        send = self.__dict__.get(_SEND) or functools.partial(base.request, self)
         call = meter.begin(self, options, stream=stream)
-        if call is None:
-            return base.request(self, cast_to, options, stream=stream, stream_cls=stream_cls, **more)
         outer = _current.get()
         _current.set(call)
         try:
+            if call is None:
+                return send(cast_to, options, stream=stream, stream_cls=stream_cls, **more)
             asked = meter.ask_for_usage(self, call, options)
+            refused = False
             try:
-                result = base.request(self, cast_to, asked, stream=stream, stream_cls=stream_cls, **more)
+                result = send(cast_to, asked, stream=stream, stream_cls=stream_cls, **more)
             except Exception as error:
-                if asked is options or not meter.refused(self, call, error):
+                refused = asked is not options and meter.refused(self, call, error)
+                if not refused:
                     raise
-                result = base.request(self, cast_to, options, stream=stream, stream_cls=stream_cls, **more)
+            if refused:  # out of the handler, so that the refusal is no context of what comes now
+                result = send(cast_to, options, stream=stream, stream_cls=stream_cls, **more)
         except BaseException as error:
-            meter.guarded("record", call.failed, error)
+            if call is not None:
+                meter.broke(call, error)
             raise
         finally:
-            _current.set(outer)
+            if _current.get() is call:  # a coroutine that is dropped ends in whatever context there is
+                _current.set(outer)
         meter.observe(call, result, asynchronous=False)
         return result
 
@@ -429,7 +476,7 @@ def _hooks(base: Any) -> dict[str, Any]:
         def _sleep_for_retry(self: Any, **more: Any) -> Any:
             call = _current.get()
             if call is not None:
-                call.note_retry()
+                call.note_retry(more.get("response"))
             return base._sleep_for_retry(self, **more)
 
         made["_sleep_for_retry"] = _sleep_for_retry

@@ -6,7 +6,9 @@
 # The parameters are therefore protocols, which hold without an SDK, where an unknown class would match every argument;
 # only what is returned names the vendors' classes.
 
+import os
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import (
     Any,
     Literal,
@@ -28,6 +30,7 @@ from prometheus_client import CollectorRegistry
 
 from tracked_inference.pricing import PriceTable
 from tracked_inference.record import InferenceResult, Sink
+from tracked_inference.registry import FeatureRegistry
 
 __all__ = ["TrackedClient", "track"]
 
@@ -45,6 +48,9 @@ class _Options(TypedDict, total=False):
     provider: str | None
     stream_usage: bool | None
     on_unpriced: Literal["count", "raise"]
+    config: FeatureRegistry | str | os.PathLike[str] | None
+    budget_usd: Mapping[str, float | Decimal] | None
+    on_budget: Literal["none", "warn", "refuse"] | None
 
 def track(client: _C, **options: Unpack[_Options]) -> _C: ...
 

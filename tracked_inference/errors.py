@@ -4,7 +4,9 @@ The errors of this package.
     TrackedInferenceError
     ├── ConfigurationError (ValueError)        a wrong argument, registry file or environment variable
     │   ├── AttributionError                   feature or team missing or not a legal slug
-    │   └── PriceTableError                    a price file that cannot be used; says file, key and mend
+    │   ├── PriceTableError                    a price file that cannot be used; says file, key and mend
+    │   ├── InvalidTagsError                   resource tags that break the tagging standard; nothing was created
+    │   └── MissingExtraError                  a part of this package whose optional dependency is not installed
     ├── UnsupportedClientError (TypeError)     TrackedClient was given something that is no vendor client
     ├── UnpricedModelError (LookupError)       on_unpriced="raise" and the default model has no price
     ├── BudgetExceededError (RuntimeError)     a feature's budget guard refuses before money is spent
@@ -37,6 +39,23 @@ class AttributionError(ConfigurationError):
 
 class PriceTableError(ConfigurationError):
     """A price file cannot be used; the message names the file, the key, the fault and the mend."""
+
+
+class InvalidTagsError(ConfigurationError):
+    """
+    Resource tags break the tagging standard, so nothing was done with them.
+
+    Attributes:
+        problems: One sentence for each fault, as `validate_tags` gives them.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("the tags are not valid, nothing was created: " + "; ".join(problems))
+        self.problems = problems
+
+
+class MissingExtraError(ConfigurationError):
+    """An optional dependency is not installed; the message names the extra that brings it."""
 
 
 class UnsupportedClientError(TrackedInferenceError, TypeError):

@@ -3,6 +3,10 @@
 import json
 
 import pytest
+
+pytest.importorskip("click", reason="click is not installed: pip install 'tracked-inference[cli]'")
+pytest.importorskip("rich", reason="rich is not installed: pip install 'tracked-inference[cli]'")
+
 from click.testing import CliRunner
 
 from tracked_inference.cli.estimate import command
@@ -102,6 +106,15 @@ def test_markdown_is_tables(run):
     assert "## What document_summarisation costs" in found
     assert "| a month | $28,350.00 |" in found
     assert "**OVER BUDGET" in found
+
+
+def test_a_plan_is_toml_that_names_the_month(run):
+    """To be kept, and set beside what came of it."""
+    import tomllib
+
+    found = tomllib.loads(run(*SEED, "--format", "plan").output)
+
+    assert found == {"plan": {"document_summarisation": {"month_usd": "28350.00"}}}
 
 
 def test_a_file_is_enough_and_flags_win(run, tmp_path):

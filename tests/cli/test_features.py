@@ -3,6 +3,10 @@
 import json
 
 import pytest
+
+pytest.importorskip("click", reason="click is not installed: pip install 'tracked-inference[cli]'")
+pytest.importorskip("rich", reason="rich is not installed: pip install 'tracked-inference[cli]'")
+
 from click.testing import CliRunner
 
 from tracked_inference.cli.features import command

@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import warnings
 import json
 
 import pytest
@@ -117,7 +116,11 @@ async def count_tokens(client, vendor):
 
 
 async def models(client, vendor):
-    return [one async for one in client.models.list()] if kind_of(client) == "async" else list(client.models.list(limit=1))
+    return (
+        [one async for one in client.models.list()]
+        if kind_of(client) == "async"
+        else list(client.models.list(limit=1))
+    )
 
 
 BATCH = [{"custom_id": name, "params": CLAUDE} for name in ("a", "b")]
@@ -137,7 +140,11 @@ async def batch_results(client, vendor):
 
 async def raw(client, vendor):
     answer = await done(client.messages.with_raw_response.create(**CLAUDE))
-    return answer.status_code, answer.text if isinstance(answer.text, str) else await done(answer.text()), await done(answer.parse())
+    return (
+        answer.status_code,
+        answer.text if isinstance(answer.text, str) else await done(answer.text()),
+        await done(answer.parse()),
+    )
 
 
 async def raw_stream(client, vendor):
@@ -297,16 +304,26 @@ async def times_out(client, vendor):
 
 
 async def legacy_completion(client, vendor):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the SDK says that the model is old
-        return await done(client.completions.create(model="claude-2.1", max_tokens_to_sample=5, prompt="Say something."))
+    return await done(
+        client.completions.create(model="claude-2.1", max_tokens_to_sample=5, prompt="Say something.")
+    )
 
 
 async def scoped(client, vendor):
-    return await done(client.with_options(api_key="another").messages.create(**CLAUDE)), vendor.requests[-1].headers["x-api-key"]
+    return await done(client.with_options(api_key="another").messages.create(**CLAUDE)), vendor.requests[
+        -1
+    ].headers["x-api-key"]
 
 
-LEGACY = Reply.json({"type": "completion", "id": "c", "completion": " hi", "stop_reason": "stop_sequence", "model": "claude-2.1"})
+LEGACY = Reply.json(
+    {
+        "type": "completion",
+        "id": "c",
+        "completion": " hi",
+        "stop_reason": "stop_sequence",
+        "model": "claude-2.1",
+    }
+)
 USE = Answer.using({"input": 11, "output": 7}, tool_calls=(ToolCall("weather", {"city": "Oslo"}),))
 USED = ("messages", "ok", {"input": 11, "output": 7}, "exact", 1)
 ITEM = ("messages.batch", "ok", BILLED, "exact", 1)
@@ -315,7 +332,12 @@ CASES = [
     Case("create", create, [OK]),
     Case("create, gzip", create, [OK], [(CLAUDE_SAYS.gzipped(), "messages")]),
     Case("create(stream=True)", create_stream, [OK]),
-    Case("create(stream=True), gzip, in slices", create_stream, [OK], [(CLAUDE_SAYS.gzipped().sliced(7), "messages")]),
+    Case(
+        "create(stream=True), gzip, in slices",
+        create_stream,
+        [OK],
+        [(CLAUDE_SAYS.gzipped().sliced(7), "messages")],
+    ),
     Case("stream() and final message", stream_final_message, [OK]),
     Case("stream(), text and final message", stream_text, [OK]),
     Case("stream(), events", stream_events, [OK]),
@@ -336,9 +358,18 @@ CASES = [
     Case("with_raw_response, stream, the answer dropped", raw_stream_answer_dropped, [OK]),
     Case("with_streaming_response, parse", streaming_response_parse, [OK]),
     Case("with_streaming_response, lines", streaming_response_lines, [OK]),
-    Case("with_streaming_response, lines, gzip", streaming_response_lines, [OK], [(CLAUDE_SAYS.gzipped(), "messages")]),
+    Case(
+        "with_streaming_response, lines, gzip",
+        streaming_response_lines,
+        [OK],
+        [(CLAUDE_SAYS.gzipped(), "messages")],
+    ),
     Case("with_streaming_response, bytes", streaming_response_read, [OK]),
-    Case("with_streaming_response, unread", streaming_response_unread, [("messages", "abandoned", None, "unmeasured", 1)]),
+    Case(
+        "with_streaming_response, unread",
+        streaming_response_unread,
+        [("messages", "abandoned", None, "unmeasured", 1)],
+    ),
     Case(
         "with_streaming_response, partly",
         streaming_response_partly,
@@ -395,7 +426,13 @@ CASES = [
         [(CLAUDE_SAYS.paced(0.15), "messages")],
         only="async",
     ),
-    Case("legacy completions", legacy_completion, [("completions", "ok", None, "unmeasured", 1)], [(LEGACY, None)], needs="completions"),
+    Case(
+        "legacy completions",
+        legacy_completion,
+        [("completions", "ok", None, "unmeasured", 1)],
+        [(LEGACY, None)],
+        needs="completions",
+    ),
 ]
 
 

@@ -37,6 +37,7 @@ RECORD = CallRecord(
     request_id="req_000007",
 )
 BATCH = replace(USED, batch=True)
+LINE = replace(BILL, usage=BATCH, message="msg_1_0")
 LEFT = replace(
     RECORD, usage=None, cost=Cost("unmeasured", None, None, "claude-haiku-4-5"), outcome="abandoned"
 )
@@ -72,7 +73,7 @@ def test_lines_of_batches_are_billed_at_half():
     """A batch costs half: 0.001 dollars for these tokens."""
     half = replace(COST, total_usd=Decimal("0.001"))
 
-    found = check([replace(RECORD, usage=BATCH, cost=half, request_id=None)], [replace(BILL, usage=BATCH)])
+    found = check([replace(RECORD, usage=BATCH, cost=half, request_id="msg_1_0")], [LINE])
 
     assert found.faults == ()
     assert found.billed_usd == Decimal("0.001")
@@ -102,6 +103,18 @@ def test_a_call_that_was_left_is_known_in_part():
     assert found.cut_billed_usd == Decimal("0.002")
 
 
+def test_a_batch_that_nobody_could_read_any_more_is_cut():
+    """Results that were billed, but not read before the clients were stopped, count as cut."""
+    audit = Audit(PriceTable.bundled())
+    audit.take([LINE])
+
+    found = audit.finish(stopped=True)
+
+    assert found.faults == ()
+    assert found.cut_calls == 1
+    assert found.cut_billed_usd == Decimal("0.001")
+
+
 def test_a_failed_call_has_no_bill():
     """An error is neither billed nor cut."""
     found = check([replace(LEFT, outcome="error")], [])
@@ -125,7 +138,7 @@ def test_a_failed_call_has_no_bill():
             [BILL],
             "$0.003 recorded but $0.002 billed",
         ),
-        ([replace(RECORD, usage=BATCH)], [], "1 lines of batches more recorded than billed"),
+        ([], [LINE], "1 calls billed beyond those recorded whole, but 0 cut"),
         (
             [replace(LEFT, cost=replace(COST, status="lower_bound"))],
             [],

@@ -741,7 +741,7 @@ def test_31_embeddings_and_moderations():
     moderation = gpt("omni-moderation-latest", None, operation="moderations")
 
     assert money(embedding) == (D("0.00002"), "exact")
-    assert money(moderation) == (D("0"), "free")
+    assert money(moderation) == (D(0), "free")
 
 
 def test_31_a_background_response_has_no_usage_yet():

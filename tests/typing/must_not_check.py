@@ -29,6 +29,7 @@ TrackedClient(openai.OpenAI(), feature="search", teem="discovery")  # error: cal
 TrackedClient(openai.OpenAI(), feature="search", on_unpriced="ignore")  # error: call-overload
 TrackedClient(openai.OpenAI(), feature="search", sinks=[wrong_sink])  # error: list-item
 TrackedClient(openai.OpenAI(), feature="search", prices={"gpt-5.2": 1})  # error: call-overload
+TrackedClient(openai.OpenAI(), feature="search", config=7)  # error: call-overload
 TrackedClient(object(), feature="search")  # error: call-overload
 TrackedClient("claude-sonnet-4-5", feature="search")  # error: call-overload
 TrackedClient(openai, feature="search")  # error: arg-type

@@ -33,6 +33,7 @@ gpt = TrackedClient(
     provider="openai",
     stream_usage=True,
     on_unpriced="raise",
+    config="tracked-inference.toml",
 )
 # `team` may come from the registry file.
 gpt_sync = TrackedClient(client=openai.OpenAI(), feature="search")

@@ -43,17 +43,24 @@ class Entry(NamedTuple):
 
 
 COMMANDS: dict[str, Entry] = {
-    "demo": Entry(
-        "tracked_inference.cli.demo:command", "Watch what five features cost, without a key.", "all"
-    ),
+    "demo": Entry("tracked_inference.cli.demo:command", "Watch what five features cost, without a key."),
+    "estimate": Entry("tracked_inference.cli.estimate:command", "Estimate what a feature will cost."),
     "export": Entry("tracked_inference.cli.export:command", "Write the ledger as FOCUS rows.", "report"),
     "features": Entry("tracked_inference.cli.features:command", "Check and list the registry file."),
+    "grafana": Entry("tracked_inference.cli.grafana:command", "Export dashboards and alert rules."),
+    "orphans": Entry("tracked_inference.cli.orphans:command", "Find cloud resources nobody uses.", "aws"),
+    "prices": Entry("tracked_inference.cli.prices:command", "List, explain and check prices."),
     "reconcile": Entry(
         "tracked_inference.cli.reconcile:command", "Hold the ledger against the vendor's bill.", "report"
     ),
+<<<<<<< HEAD
     "report": Entry(
         "tracked_inference.cli.report:command", "Say what calls cost, from the ledger.", "report"
     ),
+=======
+    "report": Entry("tracked_inference.cli.report:command", "Say what calls cost, from the ledger.", "report"),
+    "tags": Entry("tracked_inference.cli.tags:command", "Check tags of cloud resources.", "aws"),
+>>>>>>> main
 }
 """Every command, by name."""
 

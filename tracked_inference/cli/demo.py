@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -14,9 +13,6 @@ from tracked_inference.cli import COMMANDS, INTERRUPTED, TERMINATED
 from tracked_inference.demo.prometheus import require_prometheus, scraping
 from tracked_inference.demo.report import as_json, ending, table
 from tracked_inference.demo.run import Demo, Plan, require_sdks
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["command"]
 
@@ -64,12 +60,14 @@ def command(*, seconds: float, port: int, once: bool, as_json_: bool, prometheus
                 url = stack.enter_context(scraping(program, demo.metrics_url.split("/")[2]))
                 console.print(f"Prometheus: {url}/graph", style="bold")
 
-        show: Callable[[Demo], None] = lambda demo: None  # noqa: E731, ARG005
+        live: Live | None = None
         if console.is_terminal and not as_json_:
             live = stack.enter_context(Live(console=console, auto_refresh=False, transient=True))
-            show = lambda demo: live.update(
-                table(demo, title=_title(demo), width=console.width), refresh=True
-            )
+
+        def show(demo: Demo) -> None:
+            if live is not None:
+                live.update(table(demo, title=_title(demo), width=console.width), refresh=True)
+
         demo.run(start, show)
     if as_json_:
         click.echo(json.dumps(as_json(demo), indent=2))

@@ -11,7 +11,7 @@ import click
 from tracked_inference.errors import ConfigurationError, TrackedInferenceError
 from tracked_inference.planning.estimate_file import EstimateFile, scenario_of
 from tracked_inference.planning.projection import compare, project
-from tracked_inference.planning.render import Ceiling, Sheet, as_json, as_markdown, as_text
+from tracked_inference.planning.render import Ceiling, Sheet, as_json, as_markdown, as_plan, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +97,11 @@ def _number(option: str, name: str, text: str) -> Callable[[_F], _F]:
 @click.option("--scale", "scales", multiple=True, type=_QUANTITY, metavar="FACTOR", default=(Decimal(10),),
               help="What if there were so many times the users? Repeat.  [default: 10]")  # fmt: skip
 @click.option(
-    "--format", "output", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True
+    "--format",
+    "output",
+    type=click.Choice(["text", "markdown", "json", "plan"]),
+    default="text",
+    show_default=True,
 )
 @click.option("--json", "as_json_", is_flag=True, help="The same as --format json.")
 @click.option(
@@ -161,7 +165,9 @@ def command(
         )
     except TrackedInferenceError as error:
         raise click.UsageError(str(error)) from error
-    show = {"text": as_text, "markdown": as_markdown, "json": as_json}["json" if as_json_ else output]
+    show = {"text": as_text, "markdown": as_markdown, "json": as_json, "plan": as_plan}[
+        "json" if as_json_ else output
+    ]
     click.echo(show(sheet))
     if sheet.budget is not None and sheet.budget.over_usd(estimate) > 0:
         raise SystemExit(OVER_BUDGET)

@@ -49,9 +49,8 @@ class Check:
 
 class Audit:
     """
-    A sink that holds each record against the vendor's bill of the same request.
+    A sink that holds each record against the vendor's bill of the same request, or of the same line of a batch.
 
-    The lines of a batch carry no request of their own, so they are compared model by model.
     The vendor's dollars are its counts times list prices: none of the price engine's rules are used, so both cannot err alike.
     """
 
@@ -63,16 +62,12 @@ class Audit:
             Counter()
         )  # tracked less billed; nothing but zeros if all is well
         self._calls = 0
-        self._batched = 0
         self._tracked, self._billed = Decimal(0), Decimal(0)
         self._cut_calls = 0
         self._cut_tracked, self._cut_billed = Decimal(0), Decimal(0)
 
     def __call__(self, record: CallRecord, /) -> None:
-        if record.usage is not None and record.usage.batch:
-            self._batched += 1
-            self._track(record)
-        elif record.usage is not None and record.usage.complete and record.request_id is not None:
+        if record.usage is not None and record.usage.complete and record.request_id is not None:
             self._records[record.request_id] = record
             self._match(record.request_id)
         elif record.outcome != "error":
@@ -82,15 +77,18 @@ class Audit:
     def take(self, bills: Iterable[Bill]) -> None:
         """Take what the vendor has billed since last time."""
         for bill in bills:
-            if bill.usage.batch:
-                self._batched -= 1
-                self._bill(bill)
-            else:
-                self._bills[bill.request_id] = bill
-                self._match(bill.request_id)
+            self._bills[bill.request_id] = bill
+            self._match(bill.request_id)
 
-    def finish(self) -> Check:
-        """Say what was found; what has no counterpart by now has none."""
+    def finish(self, *, stopped: bool = False) -> Check:
+        """
+        Say what was found; what has no counterpart by now has none.
+
+        Args:
+            stopped: The clients were stopped midway, perhaps before they read the results of a batch.
+        """
+        unread = sum(bill.usage.batch for bill in self._bills.values()) if stopped else 0
+        cut = self._cut_calls + unread
         faults = [
             f"{abs(count)} {unit} tokens of {model} {'more' if count > 0 else 'fewer'} recorded than billed"
             for (model, unit), count in sorted(self._tokens.items())
@@ -98,13 +96,11 @@ class Audit:
         ]
         if self._records:
             faults.append(f"{len(self._records)} calls recorded that were not billed")
-        if self._batched:
-            faults.append(f"{self._batched} lines of batches more recorded than billed")
         if self._tracked != self._billed:
             faults.append(f"${exact(self._tracked)} recorded but ${exact(self._billed)} billed")
-        if len(self._bills) > self._cut_calls:
+        if len(self._bills) > cut:
             faults.append(
-                f"{len(self._bills)} calls billed beyond those recorded whole, but {self._cut_calls} cut"
+                f"{len(self._bills)} calls billed beyond those recorded whole, but {cut} cut"
             )
         for bill in self._bills.values():
             self._cut_billed += self._invoice(bill)
@@ -116,7 +112,7 @@ class Audit:
             self._calls,
             self._tracked,
             self._billed,
-            self._cut_calls,
+            cut,
             self._cut_tracked,
             self._cut_billed,
             tuple(faults),

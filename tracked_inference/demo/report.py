@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from tracked_inference.demo.money import exact, readable
     from tracked_inference.demo.run import Demo
-from tracked_inference.demo.tally import FeatureTally
+    from tracked_inference.demo.tally import FeatureTally
 
 __all__ = ["as_json", "ending", "table"]
 
@@ -148,7 +147,8 @@ def _notes(demo: Demo) -> Iterator[RenderableType]:
     retries = sum(one.retries for one in demo.tally.features.values())
     if retries:
         yield Text(
-            f"{retries:,} requests were refused by a rate limit and sent again by the SDK; each call counts once."
+            f"{retries:,} time{'' if retries == 1 else 's'} a rate limit refused a request and the SDK sent it again;"
+            " the call counts once."
         )
     failed = sum(one.failed for one in demo.tally.features.values())
     if failed:

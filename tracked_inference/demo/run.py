@@ -125,7 +125,7 @@ class Demo:
                 ended = await asyncio.gather(*features, return_exceptions=True)
         await asyncio.to_thread(vendor.wait_idle)
         look()
-        self.check = audit.finish()
+        self.check = audit.finish(stopped=self.stopped is not None)
         for one in ended:
             if isinstance(one, Exception):
                 raise one

@@ -91,10 +91,11 @@ class Batches:
         at = len(batch.lines)
         _, body, bill = message(item, answer, self._caches)
         usage = replace(bill.usage, batch=True, service_tier="batch")
-        batch.bills += (replace(bill, usage=usage),)
+        message_id = f"{body['id']}_{at}"
+        batch.bills += (replace(bill, usage=usage, message=message_id),)
         if isinstance(body["usage"], dict):
             body["usage"] = {**body["usage"], "service_tier": "batch"}
-        return {"type": "succeeded", "message": {**body, "id": f"{body['id']}_{at}"}}
+        return {"type": "succeeded", "message": {**body, "id": message_id}}
 
     def _shown(self, batch_id: str, batch: _Batch, request: Request, answer: Answer) -> Reply:
         done = len(batch.lines)

@@ -28,6 +28,7 @@ __all__ = ["HEADERS_VARIABLE", "URL_VARIABLE", "Prometheus", "PrometheusError", 
 
 URL_VARIABLE = "TRACKED_INFERENCE_PROMETHEUS_URL"
 HEADERS_VARIABLE = "TRACKED_INFERENCE_PROMETHEUS_HEADERS"
+TOKEN_VARIABLE = "TRACKED_INFERENCE_PROMETHEUS_TOKEN"  # noqa: S105  # the name of a variable
 
 _MOST_BYTES = 16_000_000
 _CHUNK_BYTES = 65_536
@@ -56,14 +57,15 @@ class Sample:
 
 def _headers_of_environment() -> Mapping[str, str]:
     headers = {}
+    token = os.environ.get(TOKEN_VARIABLE)
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     for pair in os.environ.get(HEADERS_VARIABLE, "").split(","):
         name, found, value = pair.partition("=")
         if found and name.strip():
             headers[name.strip()] = value.strip()
         elif pair.strip():
-            raise ConfigurationError(
-                f"{HEADERS_VARIABLE} must be like 'Authorization=Bearer …,X-Scope-OrgID=team'"
-            )
+            raise ConfigurationError(f"{HEADERS_VARIABLE} must be like 'X-Scope-OrgID=team-a,X-Other=value'")
     return headers
 
 
@@ -83,8 +85,8 @@ class Prometheus:
         url: Its address as Grafana would have it: `http://prometheus:9090`, `https://mimir.example/prometheus`;
             a user and password in it are sent as basic authentication.
         timeout_seconds: How long one answer may take.
-        headers: Sent with every request; default those of `TRACKED_INFERENCE_PROMETHEUS_HEADERS`, which is written
-            `Authorization=Bearer …,X-Scope-OrgID=team`.
+        headers: Sent with every request; default the bearer token `TRACKED_INFERENCE_PROMETHEUS_TOKEN` and those of
+            `TRACKED_INFERENCE_PROMETHEUS_HEADERS`, which is written `X-Scope-OrgID=team-a,X-Other=…`.
 
     Raises:
         ConfigurationError: The address is not one of http or https, or the variable cannot be read.

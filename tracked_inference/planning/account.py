@@ -71,7 +71,18 @@ class PeriodBook:
     This process's own total is a floor, for a process that is never scraped.
     """
 
-    __slots__ = ("answered", "budget_usd", "end", "own", "period", "recent", "seen_until", "start", "warned")
+    __slots__ = (
+        "answered",
+        "budget_usd",
+        "end",
+        "own",
+        "period",
+        "recent",
+        "seen_until",
+        "start",
+        "unseen",
+        "warned",
+    )
 
     def __init__(self, period: str, budget_usd: Decimal, now: float) -> None:
         self.period = period
@@ -83,6 +94,7 @@ class PeriodBook:
         self.start, self.end = start.timestamp(), end.timestamp()
         self.own = Decimal(0)
         self.recent: deque[_Slot] = deque()
+        self.unseen = Decimal(0)
         self.answered: Decimal | None = None
         self.seen_until = float("-inf")
         self.warned = False
@@ -95,6 +107,7 @@ class PeriodBook:
     def add(self, dollars: Decimal, now: float) -> None:
         """Note what this process spent."""
         self.own = _EXACT.add(self.own, dollars)
+        self.unseen = _EXACT.add(self.unseen, dollars)
         recent = self.recent
         if recent and now - recent[-1].first < _SLOT_SECONDS:
             recent[-1].take(_Slot(now, dollars))
@@ -111,20 +124,28 @@ class PeriodBook:
         self.answered = spent
         self.seen_until = seen_until
         while self.recent and self.recent[0].last <= seen_until:
-            self.recent.popleft()
+            self.unseen = _EXACT.subtract(self.unseen, self.recent.popleft().dollars)
 
     def spent(self) -> Decimal:
         """What is known to be spent in the period."""
         if self.answered is None:
             return self.own
-        total = self.answered
-        for slot in self.recent:
-            total = _EXACT.add(total, slot.dollars)
-        return max(total, self.own)
+        return max(_EXACT.add(self.answered, self.unseen), self.own)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing is left of the budget."""
+        return self.spent() >= self.budget_usd
+
+    def carry_over(self, before: PeriodBook) -> None:
+        """Go on where the book of another budget for the same period left off."""
+        if before.start == self.start:
+            self.own, self.recent, self.unseen = before.own, before.recent, before.unseen
+            self.answered, self.seen_until = before.answered, before.seen_until
 
     def forget_own(self) -> None:
         """In a forked child: what the parent spent is the parent's."""
-        self.own = Decimal(0)
+        self.own = self.unseen = Decimal(0)
         self.recent.clear()
 
 
@@ -158,9 +179,8 @@ class Account:
         found = []
         for book in self.books:
             book.roll(now)
-            spent = book.spent()
-            if spent >= book.budget_usd:
-                found.append(self._crossing(book, spent))
+            if book.is_spent:
+                found.append(self._crossing(book))
         return found
 
     def news(self, now: float) -> list[Crossing]:
@@ -175,12 +195,12 @@ class Account:
             book.warned = book.warned or any(book.period == crossing.period for crossing in crossings)
         return fresh
 
-    def _crossing(self, book: PeriodBook, spent: Decimal) -> Crossing:
+    def _crossing(self, book: PeriodBook) -> Crossing:
         return Crossing(
             self.feature,
             book.period,
             book.budget_usd,
-            spent,
+            book.spent(),
             datetime.fromtimestamp(book.start, UTC),
             datetime.fromtimestamp(book.end, UTC),
             shared=book.answered is not None,

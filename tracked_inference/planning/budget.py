@@ -48,6 +48,9 @@ class BudgetGuard:
         count_failure: Called with a reason whenever the source gives no answer.
         clock: Unix seconds.
         logger: A structlog logger; default `structlog.get_logger("tracked_inference")`.
+
+    Attributes:
+        accounts: What is watched, by feature; a call looks here first, and asks for a `refusal` only if one is not open.
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class BudgetGuard:
         self._count_failure = count_failure
         self._clock = clock
         self._log = structlog.get_logger("tracked_inference") if logger is None else logger
-        self._accounts: dict[str, Account] = {}
+        self.accounts: dict[str, Account] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
@@ -83,15 +86,15 @@ class BudgetGuard:
             path: The file that declares it, for messages.
         """
         with self._lock:
-            known = self._accounts.get(feature.name)
+            known = self.accounts.get(feature.name)
             if known is not None and known.feature == feature:
                 return
             account = Account(feature, path, self._clock())
-            for book in account.books if known is not None else ():
-                for before in known.books if known is not None else ():
-                    if before.period == book.period:
-                        book.own, book.recent = before.own, before.recent
-            self._accounts[feature.name] = account
+            for before in known.books if known is not None else ():
+                for book in account.books:
+                    if book.period == before.period:
+                        book.carry_over(before)
+            self.accounts[feature.name] = account
         if self._source is None:
             self._log.warning(
                 "ai.inference.budget_of_this_process",
@@ -104,14 +107,14 @@ class BudgetGuard:
 
     def watched(self, feature: str) -> Feature | None:
         """A feature as it is watched; None for one that is not."""
-        account = self._accounts.get(feature)
+        account = self.accounts.get(feature)
         return None if account is None else account.feature
 
     # What a call meets.
 
     def refusal(self, feature: str) -> BudgetExceededError | None:
         """Why a call of this feature may not be made now; None when it may. Never blocks on I/O."""
-        account = self._accounts.get(feature)
+        account = self.accounts.get(feature)
         if account is None or account.open:
             return None
         return self._look(account)
@@ -119,22 +122,25 @@ class BudgetGuard:
     def note(self, record: CallRecord) -> None:
         """A call has ended: what it cost counts at once, in this process."""
         dollars = record.cost.total_usd
-        account = self._accounts.get(record.feature)
+        account = self.accounts.get(record.feature)
         if account is None or not dollars:
             return
+        self._run()
         now = self._clock()
         with self._lock:
+            spent = False
             for book in account.books:
                 book.roll(now)
                 book.add(dollars, now)
-            fresh = self._judge(account, now)
+                spent = spent or book.is_spent
+            fresh = self._judge(account, now) if spent else []
         self._tell(account, fresh)
 
     def spent_usd(self, feature: str) -> dict[str, Decimal]:
         """What is known to be spent, by period, for a feature that is watched."""
         with self._lock:
             now = self._clock()
-            account = self._accounts[feature]
+            account = self.accounts[feature]
             for book in account.books:
                 book.roll(now)
             return {book.period: book.spent() for book in account.books}
@@ -245,7 +251,7 @@ class BudgetGuard:
         with self._lock:
             now = self._clock()
             asked: dict[tuple[str, float], list[str]] = {}
-            for name, account in self._accounts.items():
+            for name, account in self.accounts.items():
                 for book in account.books:
                     book.roll(now)
                     asked.setdefault((book.period, book.start), []).append(name)
@@ -261,7 +267,7 @@ class BudgetGuard:
         with self._lock:
             was_failed, self._failed, self._answered_at = self._failed, None, self._clock()
             news = []
-            for account in self._accounts.values():
+            for account in self.accounts.values():
                 for book in account.books:
                     answer = answers.get((book.period, book.start))
                     if answer is not None and account.feature.name in asked[book.period, book.start]:
@@ -281,7 +287,7 @@ class BudgetGuard:
         with self._lock:
             first, self._failed = self._failed is None, reason
             now = self._clock()
-            for account in self._accounts.values():
+            for account in self.accounts.values():
                 self._judge(account, now)
         if first and self._source is not None:
             self._log.warning(
@@ -322,7 +328,7 @@ class BudgetGuard:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = None
-        for account in self._accounts.values():
+        for account in self.accounts.values():
             account.open = False  # the next call has a closer look, which starts the thread
             for book in account.books:
                 book.forget_own()

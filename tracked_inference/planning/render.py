@@ -1,4 +1,4 @@
-"""An estimate as text, Markdown or JSON; here, and nowhere before, money is rounded."""
+"""An estimate as text, Markdown, JSON or a plan; here, and nowhere before, money is rounded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tracked_inference.planning.projection import Estimate
     from tracked_inference.planning.ranges import Range
 
-__all__ = ["Ceiling", "Sheet", "as_json", "as_markdown", "as_text", "usd"]
+__all__ = ["Ceiling", "Sheet", "as_json", "as_markdown", "as_plan", "as_text", "usd"]
 
 _ARTICLE = "low, expected and high are every input at its cheapest, as expected, and at its dearest"
 
@@ -237,6 +237,16 @@ def as_json(sheet: Sheet) -> str:
         },
     }
     return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def as_plan(sheet: Sheet) -> str:
+    """For `tracked-inference report --against`, which sets what was planned beside what came of it."""
+    one = sheet.estimate
+    month = f"{round(one.per_month_usd.expected, 2):f}"
+    return (
+        f"# Estimated on {one.at:%Y-%m-%d} by price table {one.price_table}.\n"
+        f'[plan]\n{json.dumps(one.scenario.feature)} = {{ month_usd = "{month}" }}'
+    )
 
 
 def _amounts(one: Estimate) -> dict[str, Any]:

@@ -81,14 +81,16 @@ class PrometheusSpend:
     def __call__(self, period: str, features: Collection[str], start: datetime, at: datetime) -> Answer:
         if (at - start).total_seconds() < 1:
             return Answer({}, {})
+        spent: dict[str, Decimal] = {}
         if not self._matchers:
-            recorded = self._by_feature(recorded_query(period, features, start), at)
-            if recorded:
-                seen = at.timestamp() - _RECORDED_LAG_SECONDS
-                return Answer(recorded, dict.fromkeys(features, seen))
-        spent = self._by_feature(spend_query(features, start, at, self._matchers), at)
-        seen_until = self._by_feature(seen_query(features, self._matchers), at)
-        return Answer(spent, {feature: float(value) for feature, value in seen_until.items()})
+            spent = self._by_feature(recorded_query(period, features, start), at)
+        seen_until = dict.fromkeys(spent, at.timestamp() - _RECORDED_LAG_SECONDS)
+        unrecorded = [feature for feature in features if feature not in spent]
+        if unrecorded:
+            spent |= self._by_feature(spend_query(unrecorded, start, at, self._matchers), at)
+            seen = self._by_feature(seen_query(unrecorded, self._matchers), at)
+            seen_until |= {feature: float(value) for feature, value in seen.items()}
+        return Answer(spent, seen_until)
 
     def _by_feature(self, expression: str, at: datetime) -> dict[str, Decimal]:
         return {

@@ -24,7 +24,10 @@ def new_row(provider: str, model: str, rates: dict[str, str], **more: Any) -> Ro
 def apply_stated(rows: list[Row], stated: dict[str, Any]) -> None:
     """Add the stated rows to `rows` and mend those that are there."""
     rows += [
-        *(new_row(one["provider"], one["model"], one["rates"], source=one["source"]) for one in stated["additions"]),
+        *(
+            new_row(one["provider"], one["model"], one["rates"], source=one["source"])
+            for one in stated["additions"]
+        ),
         *(new_row(one["provider"], "*", one["rates"], source=one["source"]) for one in stated["fees"]),
         *(
             new_row(seller, "*", {}, source=one["source"], free=True)

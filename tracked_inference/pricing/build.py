@@ -193,15 +193,13 @@ class _Builder:
             for info in self.providers[source_id].models:
                 place, name = seller_name(info.id)
                 model = self._model_named(name)
-                if (
-                    model is None
-                    or (model, place) in made
-                    or (seller == "azure" and self._as_maker(model, info))
-                ):
+                if model is None or (seller == "azure" and self._as_maker(model, info)):
                     continue
-                made.add((model, place))
-                split = seller == "bedrock" and place is not None and not older(model)
-                self._base_rows(seller, model, info, {"place": place} if split else None)
+                if seller != "bedrock" or older(model):
+                    place = None
+                if (model, place) not in made:
+                    made.add((model, place))
+                    self._base_rows(seller, model, info, {"place": place} if place else None)
 
     def _model_named(self, name: str) -> str | None:
         for maker in MAKERS:

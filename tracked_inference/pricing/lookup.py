@@ -99,6 +99,35 @@ class Lookup:
         found = self._names.find(provider, name, asked, self._sold(provider), at)
         return Match(provider, "*") if found is None and free else found
 
+    def in_force(
+        self, provider: str, model: str, at: datetime
+    ) -> tuple[Match | None, list[Mapping[str, Any]], list[str]]:
+        """The rows, as the file has them, that hold for a model at an instant, and the names of the rules that move them."""
+        match = self.match(provider, model, None, at)
+        rows, seller = self._rows_of(provider, match)
+        if match is None or not rows:
+            return None, [], []
+        fees = provider if (provider, "*") in self.pairs else seller
+        raw = [
+            *self.pairs.get((fees, "*"), ()),
+            *self.pairs[seller, match.model if match.model != "*" else "*"],
+        ]
+        found = [
+            row
+            for row, _ in raw
+            if instant(row.get("effective_from"), ALWAYS) <= at < instant(row.get("effective_to"), EVER)
+        ]
+        exempt = self._exempt.get(match.model, frozenset())
+        rules = [
+            one["rule"] for one in self._rules if provider in one["providers"] and one["rule"] not in exempt
+        ]
+        return match, found, rules
+
+    def fallback_models(self, provider: str) -> set[str]:
+        """The models that a seller sells at their maker's price."""
+        makers = self._sellers.get(provider, {}).get("falls_back_to", ())
+        return {model for maker, model in self.pairs if maker in makers and model != "*"}
+
     def knows_seller(self, provider: str) -> bool:
         """Whether anything of this seller has a price."""
         return (

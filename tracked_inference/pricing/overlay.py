@@ -38,7 +38,7 @@ _RATES = {
     "per_unit": (_BY_ONE | _BY_THE_THOUSAND | _BY_THE_MILLION, None),
 }
 _REGIONS = ("global", "data_zone", "regional")
-_TOP = ("models", "discounts", "self_hosted", "azure_deployments", "base_urls", "assume_snapshots")
+_TOP = ("models", "discounts", "self_hosted", "azure_deployments", "base_urls", "assume_snapshots", "table")
 _MOST = Decimal(1_000_000)
 
 
@@ -55,6 +55,7 @@ class Overlay:
         discounts: Discounts.
         deployments: Model and deployment type by the name of an Azure deployment.
         hosts: Seller and region by `base_url`.
+        table: The file of a whole table to put under the overlay instead of the bundled one.
         assume_snapshots: Whether an unlisted dated snapshot of a listed model has that model's price.
     """
 
@@ -65,6 +66,7 @@ class Overlay:
     discounts: list[Discount] = field(default_factory=list)
     deployments: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     hosts: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    table: Path | None = None
     assume_snapshots: bool | None = None
 
 
@@ -102,7 +104,12 @@ def read_overlay(source: str | Path | Mapping[str, Any]) -> Overlay:
         ) from error
     if not isinstance(content, dict):
         raise PriceTableError(f"{path}: the file holds no table; see docs/howto/prices.md for the format")
-    return _Reader(str(path)).read(content)
+    if "format" in content and "rows" in content:  # a whole table, as `prices refresh` writes it
+        return Overlay(str(path), "", table=path)
+    overlay = _Reader(str(path)).read(content)
+    if overlay.table is not None:
+        overlay.table = path.parent / overlay.table
+    return overlay
 
 
 class _Reader:
@@ -138,6 +145,8 @@ class _Reader:
                     "write true or false",
                 )
             overlay.assume_snapshots = content["assume_snapshots"]
+        if "table" in content:
+            overlay.table = Path(self._name(content, "", "table"))
         self._overlaps(overlay)
         return overlay
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tracked_inference.errors import PriceTableError
 from tracked_inference.pricing._canonical import sha256_of
 from tracked_inference.pricing.engine import free_of_charge, no_price, price_usage, printed
 from tracked_inference.pricing.lookup import Lookup, clean
@@ -87,7 +88,17 @@ class PriceTable:
         """
         from tracked_inference.pricing.overlay import read_overlay
 
-        return self._layered(read_overlay(overlay))
+        checked = read_overlay(overlay)
+        if checked.table is None:
+            return self._layered(checked)
+        if self.layers:
+            raise PriceTableError(
+                f"{checked.name}: table: another table can only be the first layer; name it in the first overlay"
+            )
+        from tracked_inference.pricing.revise import read_table, table_of
+
+        base = table_of(read_table(checked.table))
+        return base if checked.table == Path(checked.name) else base._layered(checked)
 
     def _layered(self, overlay: Overlay) -> PriceTable:
         made = object.__new__(PriceTable)
@@ -209,11 +220,28 @@ class PriceTable:
         except Exception:  # as above
             return None
 
+    def rows(self, provider: str, model: str, at: datetime) -> tuple[Mapping[str, Any], ...]:
+        """
+        The rows that hold for a model of a seller at an instant, as the table file has them, each with its source.
+
+        The base row, those of its tiers, speeds and places, and those of the seller's fees; empty for an unknown model.
+        """
+        return tuple(self._lookup.in_force(provider, model, at)[1])
+
+    def rules(self, provider: str, model: str, at: datetime) -> tuple[str, ...]:
+        """The names of the rules that can move a model's rates at a seller: `batch`, `inference_geo`, ...."""
+        return tuple(self._lookup.in_force(provider, model, at)[2])
+
     def models(self, provider: str | None = None) -> tuple[tuple[str, str], ...]:
-        """The (seller, model) pairs that have rows, sorted."""
-        return tuple(
-            sorted(pair for pair in self._lookup.pairs if pair[1] != "*" and provider in (None, pair[0]))
-        )
+        """
+        The (seller, model) pairs that have rows, sorted.
+
+        Of one seller also the models that it sells at their maker's price, Azure's for instance.
+        """
+        pairs = {pair for pair in self._lookup.pairs if pair[1] != "*" and provider in (None, pair[0])}
+        if provider is not None:
+            pairs |= {(provider, model) for model in self._lookup.fallback_models(provider)}
+        return tuple(sorted(pairs))
 
     def provider_for(self, base_url: str | None) -> str | None:
         """Who sells at a `base_url` (rule 33): by the user's overlay first, then the known hosts; None if unknown."""

@@ -26,6 +26,12 @@ _log = logging.getLogger("tracked_inference")
 _HOME = "_tracked_inference_collectors"
 _REFRESH_SECONDS = 10.0
 
+STAGES = ("begin", "log", "metrics", "observe", "price", "record", "sink", "usage")
+"""Where the tracking itself can fail."""
+
+CAPPED = ("model", "feature", "team")
+"""The labels whose values are capped."""
+
 _making = threading.Lock()
 _living: weakref.WeakSet[Collectors] = weakref.WeakSet()
 
@@ -79,6 +85,11 @@ class Collectors:
         self.unknown_spend: Any = made["ai_inference_budget_source_errors_total"]
         self.overflow: Any = made["ai_inference_label_overflow_total"]
         self.tracking_errors: Any = made["ai_inference_tracking_errors_total"]
+
+        for stage in STAGES:  # born at 0, for the alerts that look at their increase
+            self.tracking_errors.labels(stage)
+        for label in CAPPED:
+            self.overflow.labels(label)
 
         self._lock = threading.Lock()
         self._seen: dict[str, set[str]] = {}

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from prometheus_client import REGISTRY, CollectorRegistry, multiprocess
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import multiprocess as _multiprocess
 from prometheus_client.exposition import choose_encoder
 
 from tracked_inference.sinks._collectors import multiprocess as shared_by_files
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MetricsApp", "child_exit", "metrics_app"]
 
+multiprocess: Any = _multiprocess  # it has no types
 _PID = re.compile(r"gauge_live\w*_(\d+)\.db")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference.sinks._collectors import Collectors, collectors_of
+from tracked_inference.sinks._collectors import CAPPED, Collectors, collectors_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,17 +55,20 @@ class MetricsSink:
         cost = record.cost
         total = cost.total_usd
         feature = self._feature(record.feature)
-        children = self._labelled(record.model, record.feature, record.team, known=total is not None)
+        # A refused request echoes the name that was asked for, which may be any typing error.
+        known = total is not None and cost.reasons != ("not_billed",)
+        children = self._labelled(record.model, record.feature, record.team, known=known)
         children.calls(record.outcome).inc()
         exemplar = None if record.trace_id is None else {"trace_id": record.trace_id}
         if total is not None:
             dollars = float(total)
-            if dollars > 0 and math.isfinite(dollars):
+            sound = dollars >= 0 and math.isfinite(dollars)  # one NaN would poison a counter or a sum for ever
+            if sound and dollars > 0:
                 children.cost.inc(dollars, exemplar)
                 feature.by_status(cost.status).inc(dollars)
                 feature.hour.add(dollars)
                 self._all.keep_fresh()
-            if cost.status != "free":
+            if sound and cost.status != "free":
                 feature.cost_per_call.observe(dollars, exemplar)
         if cost.status in _UNPRICED:
             for reason in cost.reasons or ("unknown",):
@@ -84,7 +87,7 @@ class MetricsSink:
         if first is not None:
             self._all.first_token.labels(children.model, children.feature).observe(max(first, 0.0), exemplar)
         if record.attempts > 1:
-            self._all.retries.labels(children.model, children.feature).inc(record.attempts - 1)
+            children.retries.inc(record.attempts - 1)
 
     # What the client tells beside records.
 
@@ -105,7 +108,9 @@ class MetricsSink:
         for period, dollars in feature.budget_usd.items():
             self._all.budget.labels(feature.name, feature.team, period).set(float(dollars))
             if feature.on_budget == "refuse":
-                self._all.refused.labels(feature.name, feature.team, period)  # there at 0: increase() misses births
+                self._all.refused.labels(
+                    feature.name, feature.team, period
+                )  # there at 0: increase() misses births
 
     def show_table(self, version: str, sha256: str, recorded_at: datetime) -> None:
         """Show which price table is in use, and its age."""
@@ -149,13 +154,12 @@ class MetricsSink:
             )
             found = self._children.get(labels) or _Children(collectors, *labels)
             self._children[labels] = found  # bounded by the caps
-            for name, label, value in zip(_CAPPED, labels, (model, feature, team), strict=True):
+            for name, label, value in zip(CAPPED, labels, (model, feature, team), strict=True):
                 if label != value:
                     collectors.overflow.labels(name).inc()
         return found
 
 
-_CAPPED = ("model", "feature", "team")
 _UNPRICED = frozenset({"unpriced", "partial"})
 _UNMEASURED = frozenset({"unmeasured", "lower_bound"})
 
@@ -163,13 +167,14 @@ _UNMEASURED = frozenset({"unmeasured", "lower_bound"})
 class _Children:
     """The children of one model, feature and team, born at 0 all at once."""
 
-    __slots__ = ("_all", "_calls", "_tokens", "cost", "duration", "feature", "model", "team")
+    __slots__ = ("_all", "_calls", "_tokens", "cost", "duration", "feature", "model", "retries", "team")
 
     def __init__(self, collectors: Collectors, model: str, feature: str, team: str) -> None:
         self._all = collectors
         self.model, self.feature, self.team = model, feature, team
         self.cost = collectors.cost.labels(model, feature, team)
         self.duration = collectors.duration.labels(model, feature)
+        self.retries = collectors.retries.labels(model, feature)
         self._calls = {
             outcome: collectors.calls.labels(model, feature, team, outcome) for outcome in _OUTCOMES
         }

@@ -12,14 +12,16 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import quote
 
 from prometheus_client import REGISTRY, CollectorRegistry
-from prometheus_client.core import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from prometheus_client.core import Metric
 
 __all__ = ["Pusher", "push_metrics"]
 
@@ -92,7 +94,7 @@ class Pusher:
         self._pushed: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
         self._born_ms = int(_process_start() * 1000)
 
-    def __enter__(self) -> Pusher:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -109,7 +111,9 @@ class Pusher:
         if self._way == "import":
             taken = self._send("POST", "/api/v1/import/prometheus", self._stamped(metrics), metrics)
         elif self._way == "aggregating":
-            taken = self._send("POST", f"/metrics/job/{quote(self._labels['job'], safe='')}", self._added(metrics), metrics)
+            taken = self._send(
+                "POST", f"/metrics/job/{quote(self._labels['job'], safe='')}", self._added(metrics), metrics
+            )
         else:
             path = "".join(f"/{name}/{quote(value, safe='')}" for name, value in self._labels.items())
             taken = self._send("PUT", f"/metrics{path}", self._plain(metrics), metrics)
@@ -124,7 +128,9 @@ class Pusher:
             with urllib.request.urlopen(request, timeout=self._timeout):  # noqa: S310  # the same
                 pass
         except urllib.error.HTTPError as error:
-            raise ConnectionError(f"{self._url}{path} refused the metrics: {error.code} {error.reason}") from error
+            raise ConnectionError(
+                f"{self._url}{path} refused the metrics: {error.code} {error.reason}"
+            ) from error
         except OSError as error:
             raise ConnectionError(f"{self._url} could not be reached to push metrics: {error}") from error
         return {
@@ -185,8 +191,8 @@ _IMPORTED_AT = time.time()
 def _process_start() -> float:
     """When this process started, or this module was imported where the kernel does not tell."""
     try:
-        with open("/proc/self/stat") as stat, open("/proc/uptime") as uptime:
-            ticks = float(stat.read().rpartition(")")[2].split()[19])
-            return time.time() - float(uptime.read().split()[0]) + ticks / os.sysconf("SC_CLK_TCK")
+        ticks = float(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
+        return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return _IMPORTED_AT

@@ -31,6 +31,14 @@ STREAM_USAGE_ON_REQUEST = frozenset[str]()  # every Anthropic stream carries its
 _POST = (
     (re.compile(r"/messages/count_tokens$"), COUNTED_FREE),
     (re.compile(r"/messages/batches(?:/|$)"), COUNTED_FREE),
+    # Things with a life of their own: sessions of managed agents show what they used so far on every look at them.
+    (
+        re.compile(
+            r"/v1/(?:agents|deployments|dreams|environments|files|memory_stores|organizations|sessions|skills|tunnels"
+            r"|user_profiles|vaults)(?:/|$)"
+        ),
+        COUNTED_FREE,
+    ),
     (re.compile(r"/messages$"), Operation("messages", CALL)),
     (re.compile(r"/model/[^/]+/invoke(?:-with-response-stream)?$"), Operation("messages", CALL)),
     (re.compile(r":(?:stream)?rawPredict$", re.IGNORECASE), Operation("messages", CALL)),

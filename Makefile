@@ -1,0 +1,81 @@
+# `make demo` and `make test` need Python 3.11 or newer with pip, and nothing else: each makes its own environment.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+OLDEST := .venv-oldest
+MIDDLE := .venv-middle
+UV := $(VENV)/bin/uv
+RUN := $(VENV)/bin
+
+# The rooms that meet the SDKs are tested on every generation; the rest, and these again, on the newest.
+MEET_SDKS := tests/client tests/vendors tests/loopback
+PYTEST := -m pytest -q
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-oldest test-middle test-newest lint bench clean
+
+help:  ## Say what can be made.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo  ## Watch what five features cost, without a key; ARGS="--seconds 0 --prometheus" for instance.
+	@$(RUN)/tracked-inference demo $(ARGS)
+
+test: test-oldest test-middle test-newest  ## Test all: what meets the SDKs on three generations of them, everything on the newest.
+
+test-oldest: $(OLDEST)/.test  ## Test what meets the SDKs on their oldest generation.
+	@echo "== the oldest SDKs"
+	@$(OLDEST)/bin/python $(PYTEST) $(MEET_SDKS) $(ARGS)
+
+test-middle: $(MIDDLE)/.test  ## Test what meets the SDKs on their middle generation.
+	@echo "== the middle SDKs"
+	@$(MIDDLE)/bin/python $(PYTEST) $(MEET_SDKS) $(ARGS)
+
+test-newest: $(VENV)/.test  ## Test everything on the newest SDKs, with branch coverage.
+	@echo "== the newest SDKs"
+	@$(RUN)/python $(PYTEST) --cov --cov-report=term:skip-covered $(ARGS)
+
+lint: $(VENV)/.test  ## Check style and types.
+	@$(RUN)/ruff check .
+	@$(RUN)/mypy
+	@$(RUN)/pyright --pythonpath $(RUN)/python
+
+bench: $(VENV)/.test  ## Time the tracked client against the bare SDK.
+	@$(RUN)/python -m tests.benchmarks $(ARGS)
+
+clean:  ## Remove everything that was made.
+	rm -rf $(VENV) $(OLDEST) $(MIDDLE) build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Environments. A stamp says that one is complete, and is older than what it was made from when that has changed.
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, and $(PYTHON) is %d.%d; name another: make PYTHON=python3.12" % sys.version_info[:2])'
+	@# Some distributions ship venv without pip; the pip beside Python then does its work.
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || $(PYTHON) -m venv --clear --without-pip $(VENV)
+	@if $(RUN)/python -m pip --version >/dev/null 2>&1; \
+		then $(RUN)/python -m pip install -q --disable-pip-version-check uv; \
+		else $(PYTHON) -m pip --python $(RUN)/python install -q --disable-pip-version-check uv; fi
+
+$(VENV)/.demo: pyproject.toml | $(UV)
+	@echo "Installing into $(VENV) ..."
+	@$(UV) pip install -q --python $(RUN)/python -e '.[anthropic,openai,cli]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(UV)
+	@echo "Installing into $(VENV) ..."
+	@$(UV) pip install -q --python $(RUN)/python -e '.[all]' --group dev
+	@touch $@ $(VENV)/.demo
+
+$(OLDEST)/.test: pyproject.toml | $(UV)
+	@echo "Installing into $(OLDEST) ..."
+	@test -x $(OLDEST)/bin/python || $(UV) venv -q --python $(RUN)/python $(OLDEST)
+	@$(UV) pip install -q --python $(OLDEST)/bin/python -e . --group test --group sdk-oldest
+	@touch $@
+
+$(MIDDLE)/.test: pyproject.toml | $(UV)
+	@echo "Installing into $(MIDDLE) ..."
+	@test -x $(MIDDLE)/bin/python || $(UV) venv -q --python $(RUN)/python $(MIDDLE)
+	@$(UV) pip install -q --python $(MIDDLE)/bin/python -e . --group test --group sdk-middle
+	@touch $@

@@ -1,0 +1,127 @@
+"""The log line: its events, its fields, what is never in it, and that it goes through the application's own structlog."""
+
+import json
+import logging
+from decimal import Decimal
+
+import pytest
+import structlog
+
+from tests.conftest import CLAUDE, done
+from tests.sinks.records import cost, record
+from tracked_inference import TrackedClient
+from tracked_inference.loopback import Answer
+from tracked_inference.sinks.log import LogSink, fields_of
+from tracked_inference.usage import Pass, Usage
+
+
+def test_the_line_of_a_call():
+    """One line a call, with these fields and no others."""
+    with structlog.testing.capture_logs() as lines:
+        LogSink()(record())
+
+    assert lines == [
+        {
+            "event": "ai.inference.completed",
+            "log_level": "info",
+            "model": "gpt-4o",
+            "feature": "search",
+            "team": "discovery",
+            "input_tokens": 15,
+            "output_tokens": 7,
+            "estimated_cost_usd": 0.000102,
+            "latency_seconds": 1.5,
+            "cost_status": "exact",
+            "price_table": "",
+            "outcome": "ok",
+            "attempts": 3,
+            "provider": "openai",
+            "operation": "chat.completions",
+            "stream": True,
+            "cache_read_tokens": 4,
+            "reasoning_tokens": 2,
+            "time_to_first_token_seconds": 0.25,
+            "user": "u_42",
+            "request_id": "req_1",
+        }
+    ]
+
+
+@pytest.mark.parametrize("outcome", ["error", "cancelled", "abandoned"])
+def test_a_call_that_did_not_end_well(outcome):
+    """Errors, cancelled and abandoned calls are warnings under another event."""
+    with structlog.testing.capture_logs() as lines:
+        LogSink()(record(outcome=outcome, error_type="APITimeoutError", usage=None, cost=cost("unmeasured", None, "timeout")))
+
+    assert (lines[0]["event"], lines[0]["log_level"]) == ("ai.inference.failed", "warning")
+    assert lines[0]["error_type"] == "APITimeoutError"
+    assert lines[0]["cost_reasons"] == ["timeout"]
+    assert (lines[0]["input_tokens"], lines[0]["output_tokens"], lines[0]["estimated_cost_usd"]) == (None, None, None)
+
+
+def test_an_unpriced_model_is_told_once():
+    """A model without a price has a line of its own, once, that says how to mend it."""
+    sink = LogSink()
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(2):
+            sink(record(model="new", cost=cost("unpriced", None, "unknown_model")))
+    told = [line for line in lines if line["event"] == "ai.inference.unpriced"]
+
+    assert len(told) == 1
+    assert "docs/howto/prices.md" in told[0]["mend"]
+
+
+def test_optional_fields():
+    """Cache writes, tier, tags, trace and the model asked for stand there where there is something to say."""
+    usage = Usage((Pass({"input": 1, "cache_write_5m": 2, "cache_write_1h": 3, "output": 4}),), service_tier="priority")
+    fields = fields_of(record(usage=usage, requested_model="gpt-4o-latest", tags={"tenant": "t"}, trace_id="ab", time_to_first_token_seconds=None))
+
+    assert (fields["cache_write_tokens"], fields["service_tier"], fields["input_tokens"]) == (5, "priority", 6)
+    assert (fields["requested_model"], fields["tags"], fields["trace_id"]) == ("gpt-4o-latest", {"tenant": "t"}, "ab")
+    assert "time_to_first_token_seconds" not in fields
+    assert "cache_read_tokens" not in fields
+
+
+def test_every_field_is_json():
+    """A line can be written as JSON by anybody's renderer."""
+    assert json.loads(json.dumps(fields_of(record(cost=cost("partial", Decimal("0.5"), "a", "b")))))["cost_reasons"] == ["a", "b"]
+
+
+async def test_no_text_of_the_call_and_no_key(plain_claude, vendor):
+    """Prompt, answer and key are not in the line."""
+    pytest.importorskip("anthropic")
+    vendor.script(Answer(text="the secret answer"))
+    client = TrackedClient(plain_claude, feature="search", team="discovery", sinks=[LogSink()], provider="anthropic")
+    with structlog.testing.capture_logs() as lines:
+        await done(client.messages.create(**{**CLAUDE, "messages": [{"role": "user", "content": "the secret prompt"}]}))
+
+    assert "secret" not in repr(lines)
+    assert "any" not in [value for value in lines[0].values() if isinstance(value, str)]
+
+
+def test_it_goes_through_the_applications_configuration():
+    """Context that the application binds, its processors and stdlib logging all apply."""
+    said = []
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, lambda logger, name, event: said.append(dict(event)) or str(event["event"])],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    logging.getLogger("tracked_inference").setLevel(logging.INFO)
+    try:
+        with structlog.contextvars.bound_contextvars(request="r_1"):
+            LogSink()(record())
+    finally:
+        structlog.configure(**before)
+        logging.getLogger("tracked_inference").setLevel(logging.NOTSET)
+
+    assert said[0]["request"] == "r_1"
+
+
+def test_a_logger_of_ones_own():
+    """`LogSink(logger)` writes there."""
+    lines = structlog.testing.CapturingLogger()
+    LogSink(structlog.wrap_logger(lines, processors=[structlog.processors.JSONRenderer()]))(record())
+
+    assert json.loads(lines.calls[0].args[0])["feature"] == "search"

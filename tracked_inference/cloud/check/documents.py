@@ -1,0 +1,78 @@
+"""YAML and JSON documents that remember on which line each mapping began."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import Any
+
+from tracked_inference.cloud.check.resources import UnreadableFileError
+from tracked_inference.cloud.extras import load_yaml
+
+__all__ = ["Intrinsic", "LinedDict", "line_of", "parse_json", "parse_yaml"]
+
+
+class LinedDict(dict[Any, Any]):
+    """A mapping that knows the line it began on."""
+
+    line: int | None = None
+
+
+class Intrinsic:
+    """A value that CloudFormation works out when the stack is made: `!Ref`, `!Sub`, `Fn::If`, …."""
+
+
+def line_of(value: object) -> int | None:
+    """Return the line a mapping began on, where that is known."""
+    return getattr(value, "line", None)
+
+
+def parse_json(text: str, file: str) -> Any:
+    """Return a JSON document, or raise UnreadableFileError with the place of the fault."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UnreadableFileError(
+            f"{file}:{error.lineno}: not valid JSON: {error.msg} (column {error.colno})"
+        ) from error
+    except RecursionError as error:
+        raise UnreadableFileError(f"{file}: nested too deeply to be read") from error
+
+
+def parse_yaml(text: str, file: str) -> list[Any]:
+    """Return the documents of a YAML file, or raise UnreadableFileError with the place of the fault."""
+    yaml = load_yaml()
+    try:
+        return list(yaml.load_all(text, Loader=_loader()))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{file}:{mark.line + 1}" if mark is not None else file
+        hint = ""
+        if "{{" in text:
+            hint = "; it looks like a template, render it first (helm template, kustomize build)"
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise UnreadableFileError(f"{place}: not valid YAML: {problem}{hint}") from error
+    except (RecursionError, ValueError) as error:  # ValueError: a date such as 2026-13-01
+        raise UnreadableFileError(f"{file}: not valid YAML: {error}") from error
+
+
+@functools.cache
+def _loader() -> Any:
+    yaml = load_yaml()
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc, name-defined]  # PyYAML is loaded at use
+        pass
+
+    def construct_mapping(loader: Any, node: Any) -> Any:
+        mapping = LinedDict()
+        mapping.line = node.start_mark.line + 1
+        yield mapping
+        loader.flatten_mapping(node)
+        mapping.update(loader.construct_mapping(node, deep=True))
+
+    def construct_intrinsic(_loader: Any, _suffix: str, _node: Any) -> Intrinsic:
+        return Intrinsic()
+
+    Loader.add_constructor("tag:yaml.org,2002:map", construct_mapping)
+    Loader.add_multi_constructor("!", construct_intrinsic)
+    return Loader

@@ -1,0 +1,51 @@
+"""What the reasons of a cost mean, in a sentence each."""
+
+from __future__ import annotations
+
+from tracked_inference.usage import NOTES
+
+__all__ = ["REASONS", "meaning"]
+
+REASONS = {
+    **{name: text for name, text in NOTES.items() if name != "summed_passes"},
+    "assumed_alias": "an unlisted dated snapshot, taken at the price of its model because the overlay says so",
+    "batch_factor": "the documented half price of batches, on a model whose list has no batch rate",
+    "deployment_type": "Azure's global price; data zone and regional deployments cost 10 % more, and no response says which it was",
+    "disputed_rate": "a rate on which public price lists disagree",
+    "endpoint_region": "Vertex's global price; regional endpoints cost 10 % more, and the region was not given",
+    "engine_error": "a fault of the price engine; please report it",
+    "flex_factor": "the documented half price of flex, on a model whose list has no flex rate",
+    "free_model": "a model that costs nothing",
+    "gateway": "the cost that the gateway printed itself",
+    "incomplete": "the stream ended before its last counts: the true cost is at least this",
+    "inference_geo": "a place of inference that the table has no price for",
+    "inference_profile": "Bedrock's regional price; global profiles cost a tenth less, and the name does not say which it was",
+    "local": "a model on machines of your own, free because you say so",
+    "moderations": "moderations are free",
+    "failed_video": "a video that failed is not billed",
+    "naive_time": "a time without a zone, taken as UTC",
+    "no_cache_write_rate": "cache writes of a model without a rate for them, at its input rate",
+    "no_cached_rate": "cached input of a model without a rate for it, at its input rate",
+    "no_usage": "the vendor reported no usage",
+    "refusal_not_billed": "a refusal before any output that is not billed",
+    "self_hosted_rate": "your price per GPU-hour over the tokens per hour that you measured",
+    "seller_rates": "the maker's price, as this seller's own is not known",
+    "served_tier_unknown": "a tier was asked for and the response does not say which one served: the standard price",
+    "service_tier": "a tier that the table has no price for: a contract, and not the list price",
+    "speed": "a speed that the table has no price for",
+    "summed_passes": "counts summed over hidden passes, at the rates below the long-context threshold",
+    "tier_history": "the tier's rate of the day it was recorded, carried back in time",
+    "unknown_model": "a model that the table does not know",
+    "unknown_seller": "a seller that the table does not know; name it under base_urls in your overlay",
+    "unpriced_unit": "a unit that the model has no price for",
+    "unverified_rate": "a rate that the vendor has not published",
+    "zero_rate": "a rate of zero",
+}
+"""Each reason that `Cost.reasons` can carry; some are followed by a colon and a name."""
+
+
+def meaning(reason: str) -> str:
+    """A reason in a sentence."""
+    name, _, subject = reason.partition(":")
+    text = REASONS.get(name, name.replace("_", " "))
+    return f"{text} ({subject})" if subject else text
