@@ -53,14 +53,8 @@ COMMANDS: dict[str, Entry] = {
     "reconcile": Entry(
         "tracked_inference.cli.reconcile:command", "Hold the ledger against the vendor's bill.", "report"
     ),
-<<<<<<< HEAD
-    "report": Entry(
-        "tracked_inference.cli.report:command", "Say what calls cost, from the ledger.", "report"
-    ),
-=======
     "report": Entry("tracked_inference.cli.report:command", "Say what calls cost, from the ledger.", "report"),
     "tags": Entry("tracked_inference.cli.tags:command", "Check tags of cloud resources.", "aws"),
->>>>>>> main
 }
 """Every command, by name."""
 
