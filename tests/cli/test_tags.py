@@ -7,6 +7,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
+pytest.importorskip("yaml", reason="PyYAML is not installed: pip install 'tracked-inference[aws]'")
+
 from tracked_inference.cli.tags import command
 
 POD = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n  labels: {labels}\n"
