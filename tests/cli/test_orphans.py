@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # moto reads it when it is imported
+pytest.importorskip("click", reason="click is not installed: pip install 'tracked-inference[cli]'")
 pytest.importorskip("flask", reason="moto's server is not installed: group test")
 
 import boto3
