@@ -24,7 +24,7 @@ from tracked_inference.sinks import default_sinks
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from decimal import Decimal
 
     from prometheus_client import CollectorRegistry
