@@ -233,7 +233,8 @@ def _trust(s: Settings) -> list[dict[str, Any]]:
     overflow = str(raw("ai_inference_label_overflow_total", *s.matchers))
     age = raw("ai_inference_price_table_age_seconds", *s.matchers)
     info = raw("ai_inference_price_table_info", *s.matchers)
-    coverage = raw("ai_inference_bill_coverage_ratio", *s.matchers)
+    # Written by the reconciliation job: a selector for the application does not fit them.
+    coverage = raw("ai_inference_bill_coverage_ratio")
     calls = f"sum by (feature) ({r.CALLS}:increase1h)"
     return [
         _alert(
@@ -291,10 +292,10 @@ def _trust(s: Settings) -> list[dict[str, Any]]:
             s,
             "AIInferenceBillCoverageLow",
             hold="1h",
-            expr=f"min by (provider) ({coverage}) < {_number(s.bill_coverage)}",
-            summary="Tracked calls explain {{ $value | humanizePercentage }} of the bill of {{ $labels.provider }}.",
+            expr=f"min by (vendor) ({coverage}) < {_number(s.bill_coverage)}",
+            summary="Tracked calls explain {{ $value | humanizePercentage }} of the bill of {{ $labels.vendor }}.",
             description=f"""The last reconciliation explains {{{{ $value | humanizePercentage }}}} of the bill of
-            {{{{ $labels.provider }}}}, less than {s.bill_coverage:.0%}: calls are made that this package does not see, or its
+            {{{{ $labels.vendor }}}}, less than {s.bill_coverage:.0%}: calls are made that this package does not see, or its
             prices differ from yours.""",
         ),
         # A process that restarts has a later start time; an earlier one means that another process answered the scrape.

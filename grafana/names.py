@@ -1,5 +1,5 @@
 """
-The metric names that queries may use, taken from the catalogue: a rename there breaks generation here.
+The metric names that queries may use, taken from their two definitions: a rename there breaks generation here.
 
 `raw()` checks the metric and every label of its selector.
 """
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tracked_inference.reporting.bill_metrics import BILL_METRICS
 from tracked_inference.sinks.catalogue import METRICS
 
 __all__ = ["Raw", "labels_of", "raw"]
 
 _HISTOGRAM_PARTS = ("_bucket", "_count", "_sum")
-_BY_NAME = {metric.name: metric for metric in METRICS}
+_BY_NAME = {metric.name: metric for metric in (*METRICS, *BILL_METRICS)}
 
 
 def labels_of(name: str) -> tuple[str, ...]:
@@ -30,7 +31,9 @@ def labels_of(name: str) -> tuple[str, ...]:
         base = _BY_NAME.get(name.removesuffix(part)) if name.endswith(part) else None
         if base is not None and base.kind == "histogram":
             return (*base.labels, "le") if part == "_bucket" else base.labels
-    raise LookupError(f"no metric {name!r} in tracked_inference/sinks/catalogue.py")
+    raise LookupError(
+        f"no metric {name!r}: see tracked_inference/sinks/catalogue.py and reporting/bill_metrics.py"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,9 @@ def _built_in() -> dict[str, object]:
 
 
 def _annotations() -> list[dict[str, object]]:
-    alerts = 'ALERTS{alertname=~"AIInference.+", alertstate="firing", severity="critical"}'
+    # By name: what a page is called where is the deployment's choice.
+    pages = "|".join(f"AIInference{name}" for name in ("SpendRunaway", "BudgetBurnHigh", "BudgetExceeded"))
+    alerts = f'ALERTS{{alertname=~"{pages}", alertstate="firing"}}'
     # A version counts as new when nothing carried it for six hours: gaps in scraping are no price changes.
     new_table = f"{r.TABLES} unless max_over_time({r.TABLES}[6h] offset $__interval)"
     return [

@@ -76,7 +76,7 @@ def _now() -> tuple[dict[str, object], ...]:
             none=NEEDS_RULES,
         ),
         stat(
-            "Projected of budget",
+            "Of budget",
             "The projected month of the features that have a budget, against the sum of those budgets.",
             f"""
             sum(
@@ -133,14 +133,6 @@ def _who() -> tuple[dict[str, object], ...]:
     week_ago = f"sum by ({by}) (increase({_COST}[$__range] offset 1w))"
     calls = f"sum by ({by}) (increase({_CALLS}[$__range]))"
     return (
-        bar_gauge(
-            "By team",
-            "Dollars in the time range.",
-            f"sort_desc(sum by (team) (increase({_COST}[$__range])))",
-            "currencyUSD",
-            "{{team}}",
-            size=(6, 10),
-        ),
         table(
             "Team, feature, model",
             "Dollars in the time range; the change is against the same range a week before. Click a feature to open it.",
@@ -161,8 +153,24 @@ def _who() -> tuple[dict[str, object], ...]:
                 Column("C", "Calls", "locale", 0, 110),
                 Column("D", "Cost per call", "currencyUSD", 4, 120),
             ],
-            size=(18, 10),
+            size=(24, 10),
             sort="Cost",
+        ),
+        bar_gauge(
+            "By team",
+            "Dollars in the time range.",
+            f"sort_desc(sum by (team) (increase({_COST}[$__range])))",
+            "currencyUSD",
+            "{{team}}",
+            size=(12, 7),
+        ),
+        bar_gauge(
+            "By model",
+            "Dollars in the time range.",
+            f"sort_desc(sum by (model) (increase({_COST}[$__range])))",
+            "currencyUSD",
+            "{{model}}",
+            size=(12, 7),
         ),
     )
 
@@ -203,7 +211,7 @@ def _why() -> tuple[dict[str, object], ...]:
             interval="15m",
         ),
         stat(
-            "Cache share of input",
+            "Cache share",
             "Input tokens that were read from a prompt cache, of all input tokens in the time range.",
             share(f"sum(increase({_CACHED}[$__range]))", f"sum(increase({_INPUT}[$__range]))"),
             "percentunit",
@@ -211,7 +219,7 @@ def _why() -> tuple[dict[str, object], ...]:
             decimals=1,
         ),
         stat(
-            "Saved by the cache",
+            "Cache saved",
             "What cached input would have cost as plain input at list prices, less what writing the cache cost extra.",
             saved_by_cache(ALL, "$__range"),
             "currencyUSD",
@@ -272,7 +280,7 @@ def _budgets() -> tuple[dict[str, object], ...]:
                 Column("E", "Pace now", "suffix: x", 1, 90, limits=(2, 6)),
                 Column("F", "Lasts", "d", 1, 95, limits=(3, 7), colours=RED_TO_GREEN),
             ],
-            size=(16, 9),
+            size=(24, 9),
             sort="Of budget",
             none="no budgets; or the recording rules are not loaded",
         ),
@@ -281,7 +289,7 @@ def _budgets() -> tuple[dict[str, object], ...]:
             "Month to date of each feature against its budget, UTC. The line is the whole budget.",
             [query(f"{r.SPENT_RATIO}{_MONTH}", "{{feature}}")],
             "percentunit",
-            size=(8, 9),
+            size=(24, 8),
             decimals=0,
             calcs=("lastNotNull",),
             right=True,

@@ -16,6 +16,7 @@ _UNMEASURED = pick("ai_inference_unmeasured_calls_total", _MINE)
 _BY_STATUS = pick("ai_inference_cost_by_status_usd_total", _MINE)
 _SURE = pick("ai_inference_cost_by_status_usd_total", _MINE, status='=~"exact|free"')
 _COVERAGE = raw("ai_inference_bill_coverage_ratio")
+_PRICE_ERROR = raw("ai_inference_bill_price_error_ratio")
 _AGE = raw("ai_inference_price_table_age_seconds")
 _TABLE = raw("ai_inference_price_table_info")
 _FAULTS = raw("ai_inference_tracking_errors_total")
@@ -91,8 +92,8 @@ def _glance() -> tuple[dict[str, object], ...]:
         ),
         stat(
             "Bill explained",
-            "The share of the vendor's bill that tracked calls explain, from the last reconciliation; the worst provider.",
-            f"min(last_over_time({_COVERAGE}[2d]))",
+            "The share of the vendor's bill that tracked calls explain, from the last reconciliation; the worst vendor.",
+            f"min({_COVERAGE})",
             "percentunit",
             decimals=1,
             limits=(0.95, 0.99),
@@ -186,8 +187,11 @@ def _prices() -> tuple[dict[str, object], ...]:
         ),
         timeseries(
             "Bill explained",
-            "By provider, from each reconciliation.",
-            [query(f"min by (provider) (last_over_time({_COVERAGE}[2d]))", "{{provider}}")],
+            "By vendor, from each reconciliation: the share of the bill that was recorded, and how far our prices are off for that share.",
+            [
+                query(f"min by (vendor) ({_COVERAGE})", "{{vendor}}: recorded"),
+                query(f"max by (vendor) ({_PRICE_ERROR})", "{{vendor}}: price error"),
+            ],
             "percentunit",
             size=(12, 7),
             low=None,

@@ -216,8 +216,10 @@ def draw(until: datetime, days: int) -> dict[str, dict[str, list[tuple[int, floa
                         "ai_inference_price_usd_per_token", f'model="{model}",token_type="{kind}"', rate / 1e6
                     )
         if when >= until - timedelta(days=5):
-            put("ai_inference_bill_coverage_ratio", 'provider="anthropic"', 0.991)
-            put("ai_inference_bill_coverage_ratio", 'provider="openai"', 0.978)
+            put("ai_inference_bill_coverage_ratio", 'vendor="anthropic"', 0.991)
+            put("ai_inference_bill_coverage_ratio", 'vendor="openai"', 0.978)
+            put("ai_inference_bill_price_error_ratio", 'vendor="anthropic"', -0.002)
+            put("ai_inference_bill_price_error_ratio", 'vendor="openai"', 0.013)
         add("ai_inference_tracking_errors_total", 'stage="log"', 1 if step % 4001 == 4000 else 0)
         add("ai_inference_label_overflow_total", 'label="model"', 0)
         put("up", "", 1)

@@ -101,7 +101,7 @@ class World:
 
     def firing(self, alert: str, minute: int, *expected: dict[str, str]) -> None:
         """Exactly these alerts are firing at this minute, by feature, team and severity where they have them."""
-        labels = "feature, team, severity, period, reason, model, stage, label, version, provider"
+        labels = "feature, team, severity, period, reason, model, stage, label, version, vendor"
         self.value(
             f'count by ({labels}) (ALERTS{{alertname="{alert}", alertstate="firing"}})',
             minute,

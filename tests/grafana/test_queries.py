@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import urllib.request
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +16,7 @@ from grafana.queries import saved_by_cache, yesterday
 from grafana.recording import recording_groups
 from tests.grafana.backfill import ask, backfill, blocks
 from tests.grafana.month import PRICES, STEP_SECONDS, draw, write
-from tests.grafana.servers import prometheus
+from tests.grafana.servers import prometheus, victoria_metrics
 from tests.grafana.test_assets import expressions, panels, plain
 
 pytestmark = pytest.mark.skipif(
@@ -146,3 +148,72 @@ def test_saved_by_cache_is_reads_less_write_surcharge(server) -> None:
     found = ask(server, "query", query=saved_by_cache(variables, window), time=END)
 
     assert float(found[0]["value"][1]) == pytest.approx(truth, rel=1e-6)
+
+
+@pytest.fixture(scope="module")
+def victoria(server, tmp_path_factory):
+    """A VictoriaMetrics with the same samples: the exported ones from the text, the recorded ones from Prometheus."""
+    if shutil.which("victoria-metrics") is None:
+        pytest.skip("victoria-metrics is not installed (Debian: victoria-metrics)")
+    with victoria_metrics("", "-retentionPeriod=100y", "-search.disableCache") as url:
+        lines: list[str] = []
+
+        def take(*, last: bool = False) -> None:
+            if len(lines) > 50_000 or last:
+                with urllib.request.urlopen(f"{url}/api/v1/import/prometheus", "".join(lines).encode()):
+                    lines.clear()
+
+        for metric, by_labels in draw(UNTIL, DAYS).items():
+            for labels, samples in by_labels.items():
+                lines.extend(
+                    f"{metric}{{{labels}}} {value:.10g} {second * 1000}\n" for second, value in samples
+                )
+                take()
+        recorded = [rule["record"] for group in recording_groups() for rule in group["rules"]]
+        for name in recorded:
+            for one in ask(
+                server, "query_range", query=name, start=END - DAYS * 86400, end=END, step=STEP_SECONDS
+            ):
+                labels = ",".join(
+                    f"{key}={json.dumps(text)}" for key, text in one["metric"].items() if key != "__name__"
+                )
+                lines.extend(f"{name}{{{labels}}} {value} {at * 1000:.0f}\n" for at, value in one["values"])
+                take()
+        take(last=True)
+        with urllib.request.urlopen(f"{url}/internal/force_flush"):
+            pass
+        yield url
+
+
+@pytest.mark.parametrize("name", sorted(dashboards()))
+def test_every_stat_is_the_same_on_victoria_metrics(server, victoria, name) -> None:
+    """Each single number of a dashboard comes out alike, within two per cent: the stores extrapolate differently."""
+    told = []
+    for panel in panels(dashboards()[name]):
+        for target in panel["targets"]:
+            query = plain(
+                target["expr"].replace('feature="$feature"', 'feature="document_summarisation"')
+            ).replace("[7d]", "[1d]")
+            one, other = (ask(url, "query", query=query, time=END) for url in (server, victoria))
+            if panel["type"] == "stat" and one:
+                told.append((panel["title"], float(one[0]["value"][1]), float(other[0]["value"][1])))
+
+    assert told
+    for title, here, there in told:
+        assert here == pytest.approx(there, rel=0.02, abs=0.002), title
+
+
+def test_recording_rules_mean_the_same_on_victoria_metrics(server, victoria) -> None:
+    """Every recording rule and alert is understood there, and gives the same series."""
+    for group in [*recording_groups(), *alert_groups()]:
+        for rule in group["rules"]:
+            here, there = (
+                {_labels(one) for one in ask(url, "query", query=rule["expr"], time=END)}
+                for url in (server, victoria)
+            )
+
+            assert here == there, rule
+
+
+def _labels(one: dict) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((key, text) for key, text in one["metric"].items() if key != "__name__"))

@@ -118,10 +118,10 @@ def test_bill_coverage(tmp_path) -> None:
     """A bill that is explained to 90 % is reported; 97 % is not, nor a bill that was never looked at."""
     world = World(groups=TRUST)
     for provider, share in (("anthropic", 0.9), ("openai", 0.97)):
-        world.add("ai_inference_bill_coverage_ratio", {"provider": provider}, f"{share}x180")
+        world.add("ai_inference_bill_coverage_ratio", {"vendor": provider}, f"{share}x180")
 
     world.firing("AIInferenceBillCoverageLow", 30)
-    world.firing("AIInferenceBillCoverageLow", 2 * HOUR, {"provider": "anthropic", "severity": "warning"})
+    world.firing("AIInferenceBillCoverageLow", 2 * HOUR, {"vendor": "anthropic", "severity": "warning"})
     world.check(tmp_path)
 
 

@@ -16,6 +16,7 @@ from tracked_inference import PriceTable
 from tracked_inference.registry import Feature
 from tracked_inference.sinks import _collectors, catalogue, metrics
 from tracked_inference.sinks._rolling import RollingHour
+from tracked_inference.sinks._collectors import collectors_of
 from tracked_inference.sinks.metrics import MAX_FEATURES, MAX_TEAMS, MAX_UNKNOWN_MODELS, MetricsSink
 
 MODEL = {"model": "gpt-4o", "feature": "search"}
@@ -54,6 +55,8 @@ def test_the_catalogue_is_what_is_exported(registry):
     sink.show_table(table.version, table.sha256, table.recorded_at)
     sink.show_prices("gpt-4o", {"input": Decimal("0.0000025")})
     sink.show_feature(Feature(name="search", team="discovery", budget_usd={"month": Decimal(100)}))
+    for metric in catalogue.METRICS:  # those that other parts of the package write
+        collectors_of(registry).by_name[metric.name].labels(*metric.labels)
     found = {
         family.name: family for family in text_string_to_metric_families(generate_latest(registry).decode())
     }

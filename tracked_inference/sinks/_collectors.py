@@ -70,7 +70,6 @@ class Collectors:
         self.cost_per_call: Any = made["ai_inference_cost_per_call_usd"]
         self.cost_per_hour: Any = made["ai_inference_cost_per_hour_usd"]
         self.cost_by_status: Any = made["ai_inference_cost_by_status_usd_total"]
-        self.bill_coverage: Any = made["ai_inference_bill_coverage_ratio"]
         self.calls: Any = made["ai_inference_calls_total"]
         self.unpriced: Any = made["ai_inference_unpriced_calls_total"]
         self.unmeasured: Any = made["ai_inference_unmeasured_calls_total"]

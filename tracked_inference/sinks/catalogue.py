@@ -172,13 +172,6 @@ METRICS: tuple[Metric, ...] = (
         "Times that a budget guard asked for the spend to date and got no answer.",
     ),
     Metric(
-        "ai_inference_bill_coverage_ratio",
-        "gauge",
-        ("provider",),
-        "The share of the vendor's bill that tracked calls explain, from the last reconciliation; absent before the first.",
-        multiprocess_mode="mostrecent",
-    ),
-    Metric(
         "ai_inference_label_overflow_total",
         "counter",
         ("label",),
