@@ -22,7 +22,8 @@ help:  ## Say what can be made.
 demo: $(VENV)/.demo  ## Watch what five features cost, without a key; ARGS="--seconds 0 --prometheus" for instance.
 	@$(RUN)/tracked-inference demo $(ARGS)
 
-test: test-oldest test-middle test-newest  ## Test all: what meets the SDKs on three generations of them, everything on the newest.
+test: $(OLDEST)/.test $(MIDDLE)/.test $(VENV)/.test  ## Test all: what meets the SDKs on three generations of them, everything on the newest.
+	@failed=0; for lane in oldest middle newest; do $(MAKE) --no-print-directory -s test-$$lane || failed=1; done; exit $$failed
 
 test-oldest: $(OLDEST)/.test  ## Test what meets the SDKs on their oldest generation.
 	@echo "== the oldest SDKs"
@@ -41,8 +42,9 @@ lint: $(VENV)/.test  ## Check style and types.
 	@$(RUN)/mypy
 	@$(RUN)/pyright --pythonpath $(RUN)/python
 
-bench: $(VENV)/.test  ## Time the tracked client against the bare SDK.
-	@$(RUN)/python -m tests.benchmarks $(ARGS)
+bench: $(VENV)/.test  ## Time what must be fast, side by side with what it is compared with.
+	@set -e; for bench in tests/benchmarks/bench_*.py; do \
+		$(RUN)/python -m "tests.benchmarks.$$(basename "$$bench" .py)" $(ARGS); done
 
 clean:  ## Remove everything that was made.
 	rm -rf $(VENV) $(OLDEST) $(MIDDLE) build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis

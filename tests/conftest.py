@@ -224,7 +224,7 @@ class entered:
             return await self.manager.__aenter__()
         return self.manager.__enter__()
 
-    async def __aexit__(self, *error: Any) -> None:
+    async def __aexit__(self, *error: object) -> None:
         if hasattr(self.manager, "__aexit__"):
             await self.manager.__aexit__(*error)
         else:

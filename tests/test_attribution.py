@@ -240,7 +240,12 @@ async def test_with_attribution_shares_the_connections(gpt, records, vendor):
     await done(gpt.chat.completions.create(**GPT))
     mine, first = records
 
-    assert (mine.feature, mine.team, mine.user, dict(mine.tags)) == ("ranking", "discovery", "42", {"tenant": "t_1"})
+    assert (mine.feature, mine.team, mine.user, dict(mine.tags)) == (
+        "ranking",
+        "discovery",
+        "42",
+        {"tenant": "t_1"},
+    )
     assert (first.feature, first.user) == ("search", None)
     assert other._client is gpt._client
     assert type(other) is type(gpt)
@@ -257,7 +262,9 @@ async def test_a_tool_runner_keeps_its_words(claude, records):
     assert records.one.feature == "ranking"
 
 
-@pytest.mark.parametrize("given", [{}, {"feature": "search"}, {"team": "discovery"}, {"feature": "S", "team": "t"}])
+@pytest.mark.parametrize(
+    "given", [{}, {"feature": "search"}, {"team": "discovery"}, {"feature": "S", "team": "t"}]
+)
 def test_a_client_needs_feature_and_team(plain_gpt, given):
     """An untagged call is an invisible cost: construction refuses."""
     with pytest.raises(AttributionError):

@@ -18,6 +18,7 @@ from openai.types.audio import Transcription
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 
+from tests.pricing.test_corpus import EXPLAINED as explained_of_the_engine
 from tracked_inference import TrackedClient, _call
 
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
@@ -34,6 +35,7 @@ WIRES = {
 OURS = ("anthropic", "openai")
 STRONG = ("consensus", "vendor", "rule")
 EXPLAINED = {
+    **explained_of_the_engine,
     "3c69c057dcfb": "the SDK raises on this gateway's stream before the event that carries the cost",
 }
 

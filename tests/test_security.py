@@ -138,7 +138,7 @@ def test_no_prompt_completion_key_or_header_is_told(sdk, status, outputs):
 
 
 @pytest.mark.parametrize("sdk", [anthropic, openai], ids=["anthropic", "openai"])
-def test_a_fault_of_the_tracking_does_not_tell_what_it_stumbled_over(sdk, outputs):
+def test_a_fault_of_the_tracking_does_not_tell_what_it_stumbled_over(sdk, outputs, faults):
     """A sink that raises with the content in its message is named by type and place alone."""
     answer = anthropic_answer if sdk is anthropic else openai_answer
 
@@ -147,8 +147,10 @@ def test_a_fault_of_the_tracking_does_not_tell_what_it_stumbled_over(sdk, output
 
     asked(made(sdk, answer, 200, outputs.registry, [broken]))
 
+    assert [stage for stage, _ in faults] == ["sink"]
     assert "ValueError" in outputs.everything()
     assert CANARY not in outputs.everything()
+    faults.clear()
 
 
 def test_a_user_is_told_to_the_log_and_never_to_a_metric(outputs):

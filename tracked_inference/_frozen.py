@@ -7,7 +7,7 @@ of plain assignment; a call makes about a dozen such objects.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, field, fields, make_dataclass
+from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -22,28 +22,19 @@ def maker(cls: type[T]) -> Callable[..., T]:
     """
     A function with the parameters of `cls`, a frozen slotted dataclass, that makes the same objects for less.
 
-    It fills an unfrozen twin with the same slots and then makes that an instance of `cls`.
+    It fills an unfrozen object with the same slots and then makes that an instance of `cls`.
+    Default factories and `__post_init__` are not for it.
     """
-    twin: Any = make_dataclass(
-        cls.__name__,
-        [
-            (
-                one.name,
-                Any,
-                field(default=one.default)
-                if one.default is not MISSING
-                else field(default_factory=one.default_factory)
-                if one.default_factory is not MISSING
-                else field(),
-            )
-            for one in fields(cast("Any", cls))
-        ],
-        slots=True,
-    )
-
-    def make(*args: Any, **kwargs: Any) -> T:
-        made = twin(*args, **kwargs)
-        made.__class__ = cls
-        return cast("T", made)
-
-    return make
+    names = [one.name for one in fields(cast("Any", cls))]
+    defaults = {f"_{one.name}": one.default for one in fields(cast("Any", cls)) if one.default is not MISSING}
+    parameters = ", ".join(f"{name}=_{name}" if f"_{name}" in defaults else name for name in names)
+    lines = [
+        f"def make({parameters}):",
+        "    made = new(twin)",
+        *(f"    made.{name} = {name}" for name in names),
+    ]
+    source = "\n".join([*lines, "    made.__class__ = cls", "    return made"])
+    twin = type(cls.__name__, (), {"__slots__": tuple(names)})
+    scope: dict[str, Any] = {**defaults, "new": object.__new__, "twin": twin, "cls": cls}
+    exec(source, scope)  # noqa: S102  # the text is made of the names of fields, as dataclasses does it
+    return cast("Callable[..., T]", scope["make"])

@@ -24,7 +24,7 @@ from tracked_inference.sinks import default_sinks
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from decimal import Decimal
 
     from prometheus_client import CollectorRegistry
@@ -128,7 +128,9 @@ class _Meta(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is TrackedClient:
             return track(*args, **kwargs)
-        return getattr(cls, _BASE)(*args, **kwargs)  # `type(client)(...)` is a new client, which nobody tracks yet
+        return getattr(cls, _BASE)(
+            *args, **kwargs
+        )  # `type(client)(...)` is a new client, which nobody tracks yet
 
 
 class TrackedClient(metaclass=_Meta):

@@ -95,7 +95,7 @@ def main() -> None:
     }
     plain = openai_usage.usage_of(chat, operation="chat.completions")
     nine = anthropic_usage.usage_of(message, operation="messages")
-    assert plain is not None and nine is not None  # noqa: PT018
+    assert plain is not None and nine is not None
 
     def price_plain():
         return table.price(plain, provider="openai", model="gpt-6-sol", at=AT, requested_model="gpt-6-sol")

@@ -9,10 +9,13 @@ import os
 from collections.abc import Iterator  # noqa: TC003  # beside what must run before moto is imported
 from datetime import UTC, datetime, timedelta
 
-os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+import pytest
+
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # moto reads it when it is imported
+pytest.importorskip("click", reason="click is not installed: pip install 'tracked-inference[cli]'")
+pytest.importorskip("flask", reason="moto's server is not installed: group test")
 
 import boto3
-import pytest
 from click.testing import CliRunner
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import csv
 import io
 import json
@@ -134,6 +135,23 @@ def test_the_registry_file_is_a_plan(ledger, tmp_path):
 
     assert next(row for row in found["rows"] if row["feature"] == "search")["planned_usd"].startswith("1")
     assert "Called and not planned: document_summarisation." in found["notes"]
+
+
+def test_the_estimate_beside_the_feature_is_a_plan(ledger, tmp_path):
+    """10,000 users, 3 requests a day, 8,000 in and 500 out at 3 and 15 dollars: 28,350 a month, and a day's share of it."""
+    plan = tmp_path / "estimate.toml"
+    plan.write_text(
+        '[feature]\nname = "document_summarisation"\nteam = "documents"\n'
+        "[traffic]\nmonthly_users = 10_000\ndaily_share = 1\nrequests_per_user_per_day = 3\n"
+        '[shape]\nmodels = "claude-sonnet-4-5"\ninput_tokens = 8_000\noutput_tokens = 500\n'
+    )
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    days = calendar.monthrange(yesterday.year, yesterday.month)[1]
+
+    found = json.loads(run(ledger, "--against", plan, "--json").stdout)
+
+    row = next(row for row in found["rows"] if row["feature"] == "document_summarisation")
+    assert float(row["planned_usd"]) == pytest.approx(28_350 / days)
 
 
 def test_a_limit_shows_fewer_rows_and_the_same_total(ledger):

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+
+pytest.importorskip("click", reason="click is not installed: pip install 'tracked-inference[cli]'")
+pytest.importorskip("yaml", reason="PyYAML is not installed: pip install 'tracked-inference[aws]'")
+
 from click.testing import CliRunner
 
 from tracked_inference.cli.tags import command

@@ -12,7 +12,17 @@ from decimal import Decimal
 
 import pytest
 
-from tests.conftest import CLAUDE, CLAUDE_SAYS, CLAUDE_USD, GPT, GPT_SAYS, GPT_USD, done, every, http_of, value_of
+from tests.conftest import (
+    CLAUDE,
+    CLAUDE_SAYS,
+    CLAUDE_USD,
+    GPT,
+    GPT_USD,
+    done,
+    every,
+    http_of,
+    value_of,
+)
 from tracked_inference import TrackedClient, attribute
 from tracked_inference.errors import ConfigurationError
 from tracked_inference.loopback import Answer, Reply, ToolCall
@@ -55,7 +65,11 @@ async def test_retries_are_one_record(claude, records, vendor):
     vendor.script(Reply.error(529, retry_after_ms=1), Reply.error(500, retry_after_ms=1))
     await done(claude.messages.create(**CLAUDE))
 
-    assert (records.one.attempts, records.one.cost.status, str(records.one.cost.total_usd)) == (3, "exact", CLAUDE_USD)
+    assert (records.one.attempts, records.one.cost.status, str(records.one.cost.total_usd)) == (
+        3,
+        "exact",
+        CLAUDE_USD,
+    )
 
 
 async def test_an_attempt_that_timed_out_may_be_billed(claude, records, vendor):
@@ -108,7 +122,11 @@ async def test_a_server_that_is_not_there(kind, tracked, records):
         await done(client.chat.completions.create(**GPT))
     await done(client.close())
 
-    assert (records.one.outcome, records.one.cost.status, records.one.cost.reasons) == ("error", "unmeasured", ("connection_error",))
+    assert (records.one.outcome, records.one.cost.status, records.one.cost.reasons) == (
+        "error",
+        "unmeasured",
+        ("connection_error",),
+    )
 
 
 async def test_what_is_never_sent_is_no_call(gpt, records):
@@ -128,7 +146,9 @@ async def test_a_paid_answer_that_is_no_json(gpt, records, vendor):
     assert (records.one.outcome, records.one.cost.status) == ("error", "unmeasured")
 
 
-@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None, "completion_tokens": None}, "many"], ids=str)
+@pytest.mark.parametrize(
+    "usage", [None, {}, {"prompt_tokens": None, "completion_tokens": None}, "many"], ids=str
+)
 async def test_no_usage_is_not_zero(usage, gpt, records, vendor):
     """A missing or empty usage is unmeasured."""
     vendor.script(Answer(text="hi", usage_json=usage))
@@ -140,7 +160,9 @@ async def test_no_usage_is_not_zero(usage, gpt, records, vendor):
 
 async def test_zero_is_zero(gpt, records, vendor):
     """Explicit zeros are a usage."""
-    vendor.script(Answer(text="hi", usage_json={"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}))
+    vendor.script(
+        Answer(text="hi", usage_json={"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0})
+    )
     await done(gpt.chat.completions.create(**GPT))
 
     assert records.one.usage is not None
@@ -151,7 +173,11 @@ async def test_an_unknown_model_is_unpriced(gpt, records, vendor):
     """A model without a price is unpriced, its tokens are counted, and it is never $0."""
     await done(gpt.chat.completions.create(model="gpt-99", messages=GPT["messages"]))
 
-    assert (records.one.cost.status, records.one.cost.total_usd, records.one.cost.reasons) == ("unpriced", None, ("unknown_model",))
+    assert (records.one.cost.status, records.one.cost.total_usd, records.one.cost.reasons) == (
+        "unpriced",
+        None,
+        ("unknown_model",),
+    )
     assert records.one.usage.output_tokens == 7
 
 
@@ -223,7 +249,9 @@ async def test_the_output_file_of_a_batch(gpt, records, vendor):
     one, two, failed = records
 
     assert first.content == content
-    assert [(r.operation, r.outcome, str(r.cost.total_usd)) for r in (one, two)] == [("chat.completions.batch", "ok", "0.00175")] * 2
+    assert [(r.operation, r.outcome, str(r.cost.total_usd)) for r in (one, two)] == [
+        ("chat.completions.batch", "ok", "0.00175")
+    ] * 2
     assert (failed.outcome, failed.cost.status) == ("error", "free")
     assert {record.feature for record in records} == {"nightly"}
     assert one.started_at == datetime.fromtimestamp(1_790_000_000, UTC)
@@ -301,7 +329,11 @@ async def test_complete_is_the_same_for_both_vendors(claude, gpt, records):
     from_claude = await done(claude.complete(ask, model="claude-sonnet-4-6", max_tokens=64))
     from_gpt = await done(gpt.complete(ask, model="gpt-4o"))
 
-    assert (from_claude.content, from_claude.input_tokens, from_claude.output_tokens) == ("Hello there.", 16, 7)
+    assert (from_claude.content, from_claude.input_tokens, from_claude.output_tokens) == (
+        "Hello there.",
+        16,
+        7,
+    )
     assert (from_gpt.content, from_gpt.input_tokens, from_gpt.output_tokens) == ("Hello there.", 15, 7)
     assert (from_claude.model, from_gpt.model) == ("claude-sonnet-4-6", "gpt-4o")
     assert from_claude.estimated_cost_usd == pytest.approx(float(CLAUDE_USD))
@@ -352,14 +384,26 @@ async def test_complete_raises_what_the_sdk_raises(gpt, vendor, records):
 
 async def test_a_background_call_is_in_progress_until_the_vendor_has_it(plain_gpt, registry, vendor):
     """The gauge of calls in progress is not kept up by what is never asked for again."""
-    client = TrackedClient(plain_gpt, feature="search", team="discovery", registry=registry, provider="openai")
+    client = TrackedClient(
+        plain_gpt, feature="search", team="discovery", registry=registry, provider="openai"
+    )
     made = await done(client.responses.create(model="gpt-4o", input="x", background=True))
     waiting = value_of(registry, "ai_inference_calls_in_progress", feature="search")
     await done(client.responses.retrieve(made.id))
 
     assert waiting == 0
     assert value_of(registry, "ai_inference_calls_in_progress", feature="search") == 0
-    assert value_of(registry, "ai_inference_calls_total", model="gpt-4o", feature="search", team="discovery", outcome="ok") == 1
+    assert (
+        value_of(
+            registry,
+            "ai_inference_calls_total",
+            model="gpt-4o",
+            feature="search",
+            team="discovery",
+            outcome="ok",
+        )
+        == 1
+    )
 
 
 async def test_a_background_call_is_for_who_made_it(gpt, records, vendor):
@@ -368,7 +412,11 @@ async def test_a_background_call_is_for_who_made_it(gpt, records, vendor):
         made = await done(gpt.responses.create(model="gpt-4o", input="x", background=True))
     await done(gpt.with_attribution(feature="other").responses.retrieve(made.id))
 
-    assert (records.one.feature, records.one.user, str(records.one.cost.total_usd)) == ("nightly", "u_1", GPT_USD)
+    assert (records.one.feature, records.one.user, str(records.one.cost.total_usd)) == (
+        "nightly",
+        "u_1",
+        GPT_USD,
+    )
 
 
 def test_a_forked_child_calls_and_counts(vendor):

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from tests.conftest import CLAUDE, GPT, Records, done, every, new_claude, new_gpt
+from tests.conftest import CLAUDE, GPT, done, every, new_claude, new_gpt
 from tracked_inference import PriceTable, TrackedClient, attribute, track
 from tracked_inference.errors import (
     ConfigurationError,
@@ -202,11 +202,26 @@ def platforms():
 
         keys = {"aws_access_key": "k", "aws_secret_key": "s", "aws_region": "us-east-1"}
         yield claude("AnthropicBedrock", "bedrock", base_url="url", **keys)
-        yield claude("AnthropicVertex", "vertex", base_url="vertex_url", region="us-east5", project_id="p", access_token="t")
+        yield claude(
+            "AnthropicVertex",
+            "vertex",
+            base_url="vertex_url",
+            region="us-east5",
+            project_id="p",
+            access_token="t",
+        )
         yield claude("AnthropicFoundry", "foundry", base_url="foundry_url", api_key="k")
         yield claude("AnthropicBedrockMantle", "bedrock", base_url="foundry_url", **keys)
         yield claude("AnthropicAWS", "anthropic", base_url="anthropic_url", workspace_id="w", **keys)
-        yield claude("AnthropicGoogleCloud", "vertex", base_url="anthropic_url", project="p", location="us-east5", workspace_id="w", skip_auth=True)
+        yield claude(
+            "AnthropicGoogleCloud",
+            "vertex",
+            base_url="anthropic_url",
+            project="p",
+            location="us-east5",
+            workspace_id="w",
+            skip_auth=True,
+        )
         yield gpt("AzureOpenAI", "azure", azure_endpoint="url", api_key="k", api_version="2025-04-01-preview")
         yield gpt("BedrockOpenAI", "bedrock", base_url="openai_url", api_key="k")
 
@@ -219,7 +234,10 @@ async def test_platform(kind, sdk, name, options, seller, vendor, tracked, recor
     if name == "AnthropicVertex":
         pytest.importorskip("google.auth", reason="google-auth is not installed")
     known = inspect.signature(getattr(sdk, name).__init__).parameters
-    options = {key: getattr(vendor, value) if key in ("base_url", "azure_endpoint") else value for key, value in options.items()}
+    options = {
+        key: getattr(vendor, value) if key in ("base_url", "azure_endpoint") else value
+        for key, value in options.items()
+    }
     given = {key: value for key, value in options.items() if key in known}
     try:
         plain = getattr(sdk, name)(**given, max_retries=0)
@@ -239,7 +257,12 @@ async def test_platform(kind, sdk, name, options, seller, vendor, tracked, recor
 
     assert [record.provider for record in records] == [seller] * 4
     assert [record.outcome for record in records] == ["ok"] * 4
-    assert [record.usage.output_tokens if record.usage else None for record in records] == [7, 7 if sdk is anthropic or seller == "azure" else None, 7, 7]
+    assert [record.usage.output_tokens if record.usage else None for record in records] == [
+        7,
+        7 if sdk is anthropic or seller == "azure" else None,
+        7,
+        7,
+    ]
 
 
 async def test_scoped_clients_stay_tracked(vendor, kind, tracked, records):
@@ -333,12 +356,22 @@ async def test_declared_words_come_from_the_registry_file(tmp_path, plain_gpt, r
     """With a registry file the team is known, also of the features that `attribute()` names."""
     path = tmp_path / "features.toml"
     path.write_text('[features.search]\nteam = "discovery"\n[features.ranking]\nteam = "relevance"\n')
-    client = TrackedClient(plain_gpt, feature="search", config=path, sinks=[records], provider="openai", prices=PriceTable.bundled())
+    client = TrackedClient(
+        plain_gpt,
+        feature="search",
+        config=path,
+        sinks=[records],
+        provider="openai",
+        prices=PriceTable.bundled(),
+    )
     await done(client.chat.completions.create(**GPT))
     with attribute(feature="ranking"):
         await done(client.chat.completions.create(**GPT))
 
-    assert [(record.feature, record.team) for record in records] == [("search", "discovery"), ("ranking", "relevance")]
+    assert [(record.feature, record.team) for record in records] == [
+        ("search", "discovery"),
+        ("ranking", "relevance"),
+    ]
 
 
 async def test_nothing_of_an_ordinary_call_is_logged_as_a_fault(claude, caplog):
@@ -347,11 +380,3 @@ async def test_nothing_of_an_ordinary_call_is_logged_as_a_fault(claude, caplog):
         await done(claude.messages.create(**CLAUDE))
 
     assert [one for one in caplog.records if one.name == "tracked_inference"] == []
-
-
-def test_records_are_a_sink():
-    """The sink these tests use takes records."""
-    sink = Records()
-    sink("record")
-
-    assert sink.one == "record"

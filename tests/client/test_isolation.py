@@ -60,12 +60,21 @@ STAGES = [
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize(("stage", "name", "error"), STAGES, ids=lambda value: str(value))
-async def test_a_faulty_adapter(stage, name, error, stream, plain_claude, registry, monkeypatch, sdk_result, faults, caplog):
+async def test_a_faulty_adapter(
+    stage, name, error, stream, plain_claude, registry, monkeypatch, sdk_result, faults, caplog
+):
     """Each step of the vendor's adapter may raise: the object is the SDK's own, the fault is counted, told once."""
     if name == "reader" and not stream:
         pytest.skip("there is no reader of what is no stream")
     records = Records()
-    client = TrackedClient(plain_claude, feature="search", team="discovery", registry=registry, sinks=[records], provider="anthropic")
+    client = TrackedClient(
+        plain_claude,
+        feature="search",
+        team="discovery",
+        registry=registry,
+        sinks=[records],
+        provider="anthropic",
+    )
     monkeypatch.setattr(vendor_of_claude, name, fail_with(error))
     with caplog.at_level(logging.ERROR, logger="tracked_inference"):
         for _ in range(2):
@@ -113,21 +122,36 @@ async def test_a_faulty_price_table(plain_claude, records, monkeypatch, faults, 
     table = PriceTable.bundled()
     broken = object.__new__(Broken)
     broken.__dict__.update(table.__dict__)
-    client = TrackedClient(plain_claude, feature="search", team="discovery", prices=broken, sinks=[records], provider="anthropic")
+    client = TrackedClient(
+        plain_claude, feature="search", team="discovery", prices=broken, sinks=[records], provider="anthropic"
+    )
     result = await done(client.messages.create(**CLAUDE))
 
     assert result is sdk_result[-1]
-    assert (records.one.cost.status, records.one.cost.total_usd, records.one.cost.reasons) == ("unpriced", None, ("price_error",))
+    assert (records.one.cost.status, records.one.cost.total_usd, records.one.cost.reasons) == (
+        "unpriced",
+        None,
+        ("price_error",),
+    )
     assert [stage for stage, _ in faults] == ["price"]
     faults.clear()
 
 
-@pytest.mark.parametrize("error", [RuntimeError("x"), Surprise("x"), SystemExit(3), GeneratorExit()], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("x"), Surprise("x"), SystemExit(3), GeneratorExit()],
+    ids=lambda one: type(one).__name__,
+)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 async def test_a_faulty_sink(error, stream, plain_gpt, registry, records, faults, sdk_result):
     """A user's sink may raise anything but Ctrl-C: it is counted, and the sinks after it run."""
     client = TrackedClient(
-        plain_gpt, feature="search", team="discovery", registry=registry, sinks=[fail_with(error), records], provider="openai"
+        plain_gpt,
+        feature="search",
+        team="discovery",
+        registry=registry,
+        sinks=[fail_with(error), records],
+        provider="openai",
     )
     result = await done(client.chat.completions.create(**GPT, stream=stream))
     assert result is sdk_result[-1]
@@ -142,7 +166,9 @@ async def test_a_faulty_sink(error, stream, plain_gpt, registry, records, faults
 
 async def test_ctrl_c_in_a_sink_is_ctrl_c(plain_gpt):
     """KeyboardInterrupt is the user's and goes through."""
-    client = TrackedClient(plain_gpt, feature="search", team="discovery", sinks=[fail_with(KeyboardInterrupt())])
+    client = TrackedClient(
+        plain_gpt, feature="search", team="discovery", sinks=[fail_with(KeyboardInterrupt())]
+    )
     with pytest.raises(KeyboardInterrupt):
         await done(client.chat.completions.create(**GPT))
 
@@ -154,7 +180,9 @@ async def test_an_error_of_the_vendor_goes_through_a_faulty_sink(plain_claude, v
     with pytest.raises(anthropic.BadRequestError, match="no such thing") as raised:
         await done(client.messages.create(**CLAUDE))
 
-    assert raised.value.__context__ is None or isinstance(raised.value.__context__, http_of(anthropic).HTTPStatusError)
+    assert raised.value.__context__ is None or isinstance(
+        raised.value.__context__, http_of(anthropic).HTTPStatusError
+    )
     faults.clear()
 
 
@@ -162,8 +190,17 @@ async def test_metrics_that_do_not_fit(plain_gpt, records, faults, sdk_result):
     """A registry in which somebody else has registered our name with other labels breaks the metrics alone."""
     registry = CollectorRegistry()
     sinks = default_sinks(registry)
-    sinks[0]._all.duration = sinks[0]._all.cost  # a collector with other labels: prometheus_client raises ValueError
-    client = TrackedClient(plain_gpt, feature="search", team="discovery", registry=registry, sinks=[*sinks, records], provider="openai")
+    sinks[0]._all.duration = sinks[
+        0
+    ]._all.cost  # a collector with other labels: prometheus_client raises ValueError
+    client = TrackedClient(
+        plain_gpt,
+        feature="search",
+        team="discovery",
+        registry=registry,
+        sinks=[*sinks, records],
+        provider="openai",
+    )
     with structlog.testing.capture_logs() as lines:
         result = await done(client.chat.completions.create(**GPT))
 
@@ -181,7 +218,14 @@ async def test_structlog_that_raises(plain_gpt, registry, records, faults, sdk_r
         raise RuntimeError("x")
 
     sinks = default_sinks(registry)
-    client = TrackedClient(plain_gpt, feature="search", team="discovery", registry=registry, sinks=[*sinks, records], provider="openai")
+    client = TrackedClient(
+        plain_gpt,
+        feature="search",
+        team="discovery",
+        registry=registry,
+        sinks=[*sinks, records],
+        provider="openai",
+    )
     before = structlog.get_config()
     structlog.configure(processors=[broken])
     try:
@@ -191,7 +235,17 @@ async def test_structlog_that_raises(plain_gpt, registry, records, faults, sdk_r
 
     assert result is sdk_result[-1]
     assert records.one.outcome == "ok"
-    assert value_of(registry, "ai_inference_calls_total", model="gpt-4o", feature="search", team="discovery", outcome="ok") == 1
+    assert (
+        value_of(
+            registry,
+            "ai_inference_calls_total",
+            model="gpt-4o",
+            feature="search",
+            team="discovery",
+            outcome="ok",
+        )
+        == 1
+    )
     assert value_of(registry, "ai_inference_tracking_errors_total", stage="log") == 1
     faults.clear()
 
@@ -218,7 +272,9 @@ async def test_metrics_at_construction_that_raise(plain_gpt, records, faults):
 async def test_a_logger_that_raises(plain_gpt, faults, monkeypatch, sdk_result):
     """Even the place where faults are told may raise."""
     monkeypatch.setattr(_meter._log, "error", fail_with(RuntimeError("x")))
-    client = TrackedClient(plain_gpt, feature="search", team="discovery", sinks=[fail_with(RuntimeError("x"))])
+    client = TrackedClient(
+        plain_gpt, feature="search", team="discovery", sinks=[fail_with(RuntimeError("x"))]
+    )
     monkeypatch.setattr(client.__dict__["_tracked_meter"], "_count_fault", fail_with(RuntimeError("x")))
     result = await done(client.chat.completions.create(**GPT))
 
@@ -228,7 +284,9 @@ async def test_a_logger_that_raises(plain_gpt, faults, monkeypatch, sdk_result):
 
 async def test_a_fault_is_told_without_its_text(plain_gpt, faults, caplog):
     """The log line of a fault has its type and place; its text may hold a prompt."""
-    client = TrackedClient(plain_gpt, feature="search", team="discovery", sinks=[fail_with(RuntimeError("a prompt"))])
+    client = TrackedClient(
+        plain_gpt, feature="search", team="discovery", sinks=[fail_with(RuntimeError("a prompt"))]
+    )
     with caplog.at_level(logging.ERROR, logger="tracked_inference"):
         await done(client.chat.completions.create(**GPT))
 
@@ -247,8 +305,16 @@ async def test_arguments_are_handed_on_as_they_are(kind, claude, vendor, records
             yield {"role": "user", "content": text}
 
     metadata = {"user_id": "u_1"}
-    await done(claude.messages.create(model="claude-sonnet-4-6", max_tokens=5, messages=messages(), metadata=metadata))
-    await every(claude.messages.create(model="claude-sonnet-4-6", max_tokens=5, messages=messages(), metadata=metadata, stream=True))
+    await done(
+        claude.messages.create(
+            model="claude-sonnet-4-6", max_tokens=5, messages=messages(), metadata=metadata
+        )
+    )
+    await every(
+        claude.messages.create(
+            model="claude-sonnet-4-6", max_tokens=5, messages=messages(), metadata=metadata, stream=True
+        )
+    )
 
     assert read == ["one", "two"] * 2
     assert [one["content"] for one in vendor.requests[1].json["messages"]] == ["one", "two"]

@@ -11,7 +11,7 @@ from tests.conftest import CLAUDE, CLAUDE_SAYS, done, entered, every, new_claude
 from tracked_inference.loopback import Answer, Reply, ToolCall
 
 anthropic = pytest.importorskip("anthropic", reason="the Anthropic SDK is not installed")
-from pydantic import BaseModel  # noqa: E402
+from pydantic import BaseModel
 
 BILLED = {"input": 11, "cache_read": 3, "cache_write_5m": 2, "output": 7}
 OK = ("messages", "ok", BILLED, "exact", 1)

@@ -14,7 +14,7 @@ from tests.conftest import GPT, GPT_SAYS, done, entered, every, new_gpt, some
 from tracked_inference.loopback import Answer, Reply
 
 openai = pytest.importorskip("openai", reason="the OpenAI SDK is not installed")
-from pydantic import BaseModel  # noqa: E402
+from pydantic import BaseModel
 
 BILLED = {"input": 11, "cache_read": 4, "output": 7}
 OK = ("chat.completions", "ok", BILLED, "exact", 1)

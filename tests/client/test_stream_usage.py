@@ -19,7 +19,9 @@ def mocked(base_url, chunks, seen, **options):
 
     def answer(request):
         seen.append(json.loads(request.content))
-        body = b"".join(b"data: %b\n\n" % json.dumps(chunk).encode() for chunk in chunks) + b"data: [DONE]\n\n"
+        body = (
+            b"".join(b"data: %b\n\n" % json.dumps(chunk).encode() for chunk in chunks) + b"data: [DONE]\n\n"
+        )
         return http.Response(200, headers={"content-type": "text/event-stream"}, content=body)
 
     client = http.Client(transport=http.MockTransport(answer))
@@ -62,7 +64,9 @@ def test_the_user_decides(say, asked, tracked, records):
 
 def test_a_usage_chunk_that_comes_unasked_is_the_callers(tracked, records):
     """A server that sends usage by itself is read, and nothing of it is hidden: 5 x $2.50 + 2 x $10 a million calls."""
-    client = tracked(mocked("https://example.com/v1", [HELLO, LAST], []), provider="openai", stream_usage=False)
+    client = tracked(
+        mocked("https://example.com/v1", [HELLO, LAST], []), provider="openai", stream_usage=False
+    )
     chunks = list(client.chat.completions.create(**GPT, stream=True))
     client.close()
 
@@ -128,7 +132,15 @@ async def test_the_second_error_does_not_show_the_first(gpt, vendor, records):
 async def test_azure_is_asked(vendor, kind, tracked, records):
     """Azure sells OpenAI's models and takes the option: 11 x $2.50 + 4 x $1.25 + 7 x $10 a million calls."""
     cls = openai.AzureOpenAI if kind == "sync" else openai.AsyncAzureOpenAI
-    client = tracked(new_gpt(kind, vendor, cls=lambda base_url, **more: cls(azure_endpoint=vendor.url, api_version="2025-04-01-preview", **more)))
+    client = tracked(
+        new_gpt(
+            kind,
+            vendor,
+            cls=lambda base_url, **more: cls(
+                azure_endpoint=vendor.url, api_version="2025-04-01-preview", **more
+            ),
+        )
+    )
     await every(client.chat.completions.create(**GPT, stream=True))
     await done(client.close())
 

@@ -48,12 +48,18 @@ async def test_stream_class_stays_the_sdks(plain_claude, claude, plain_gpt, gpt)
     """Type name, isinstance and attributes of a stream are the SDK's."""
     for plain, tracked in (
         (plain_claude.messages.create(**CLAUDE, stream=True), claude.messages.create(**CLAUDE, stream=True)),
-        (plain_gpt.chat.completions.create(**GPT, stream=True), gpt.chat.completions.create(**GPT, stream=True)),
+        (
+            plain_gpt.chat.completions.create(**GPT, stream=True),
+            gpt.chat.completions.create(**GPT, stream=True),
+        ),
     ):
         plain, tracked = await done(plain), await done(tracked)
 
         assert isinstance(tracked, type(plain))
-        assert (type(tracked).__name__, type(tracked).__module__) == (type(plain).__name__, type(plain).__module__)
+        assert (type(tracked).__name__, type(tracked).__module__) == (
+            type(plain).__name__,
+            type(plain).__module__,
+        )
         assert isinstance(tracked.response, type(plain.response))
         assert set(vars(tracked)) - set(vars(plain)) == {"_tracked_call"}
         await every(plain)
@@ -191,7 +197,10 @@ async def test_first_content_not_first_byte(kind, claude, gpt, records, vendor):
 
 @pytest.mark.parametrize(
     "say",
-    [Answer.using({"output": 3}, tool_calls=(ToolCall("weather", {"city": "Oslo"}),)), Answer.using({"output": 3}, thinking="hm")],
+    [
+        Answer.using({"output": 3}, tool_calls=(ToolCall("weather", {"city": "Oslo"}),)),
+        Answer.using({"output": 3}, thinking="hm"),
+    ],
     ids=["tool call", "thinking"],
 )
 async def test_tools_and_thoughts_are_content(say, claude, records, vendor):
@@ -208,7 +217,9 @@ async def test_thousands_of_left_streams_leave_nothing_behind(records, tracked, 
     if anthropic.Timeout is not http.Timeout:
         pytest.skip("the older SDK keeps dropped streams in cycles by itself")
     body = b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"claude-sonnet-4-6","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}}\n\n'
-    transport = http.MockTransport(lambda request: http.Response(200, headers={"content-type": "text/event-stream"}, content=body))
+    transport = http.MockTransport(
+        lambda request: http.Response(200, headers={"content-type": "text/event-stream"}, content=body)
+    )
     client = tracked(anthropic.Anthropic(api_key="k", http_client=http.Client(transport=transport)))
     gc.collect()
     gc.disable()
@@ -252,7 +263,14 @@ async def test_a_response_is_freed_without_the_garbage_collector(vendor, plain_c
 
 async def test_a_stream_dropped_while_a_lock_is_held(vendor, plain_claude, registry):
     """A stream that the garbage collector drops while this thread holds a lock of prometheus_client: no deadlock."""
-    client = TrackedClient(plain_claude, feature="search", team="discovery", sinks=default_sinks(registry)[:1], registry=registry, provider="anthropic")
+    client = TrackedClient(
+        plain_claude,
+        feature="search",
+        team="discovery",
+        sinks=default_sinks(registry)[:1],
+        registry=registry,
+        provider="anthropic",
+    )
     stream = await done(client.messages.create(**CLAUDE, stream=True))
     await some(stream, 2)
     if hasattr(stream, "__anext__"):

@@ -27,7 +27,7 @@ def ask(url, query):
 
 @needs_prometheus
 def test_it_scrapes_every_second_and_is_gone_afterwards():
-    """What the demo serves can be queried after a moment; nothing answers when it is over."""
+    """What the demo serves can be queried, the package's rules are loaded, and nothing answers when it is over."""
     from prometheus_client import CollectorRegistry, Counter, start_http_server
 
     registry = CollectorRegistry()
@@ -38,12 +38,15 @@ def test_it_scrapes_every_second_and_is_gone_afterwards():
         end = time.monotonic() + 15
         while not (found := ask(url, "dollars_total")) and time.monotonic() < end:
             time.sleep(0.1)
+        with urllib.request.urlopen(f"{url}/api/v1/rules", timeout=5) as answer:
+            groups = json.load(answer)["data"]["groups"]
     server.shutdown()
     server.server_close()
     thread.join()
 
     assert found[0]["value"][1] == "4"
     assert found[0]["metric"]["job"] == "tracked-inference-demo"
+    assert {rule["type"] for group in groups for rule in group["rules"]} == {"recording", "alerting"}
     with pytest.raises(urllib.error.URLError):
         ask(url, "up")
 

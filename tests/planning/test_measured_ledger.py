@@ -11,8 +11,12 @@ from tracked_inference.errors import ConfigurationError
 from tracked_inference.planning.estimate_file import scenario_of
 from tracked_inference.planning.measured import Distribution, spread
 from tracked_inference.planning.measured_ledger import from_ledger
+from tracked_inference.record import CallRecord
+from tracked_inference.sinks.ledger import LedgerSink
+from tracked_inference.usage import Pass, Usage
 
 NOW = datetime(2026, 11, 23, 15, tzinfo=UTC)
+NOON_BEFORE = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def line(day, tokens_in=1000, tokens_out=100, **changes):
@@ -147,3 +151,38 @@ def test_days_look_back_from_midnight(ledger):
 
     assert from_ledger(where, "document_summarisation", days=1, now=NOW).calls == 1
     assert from_ledger(where, "document_summarisation", days=1, now=NOW - timedelta(days=1)).calls == 1
+
+
+def test_what_the_ledger_sink_writes_is_read(tmp_path):
+    """The real line of a real record: 2,000 tokens in, of which half from a cache, 100 out, in a batch, for u_1."""
+    usage = Usage(passes=(Pass({"input": 1000, "cache_read": 1000, "output": 100}),), batch=True)
+    cost = bundled().price(usage, provider="anthropic", model="claude-sonnet-4-5", at=NOON_BEFORE)
+    sink = LedgerSink(tmp_path)
+    sink(
+        CallRecord(
+            started_at=NOON_BEFORE,
+            duration_seconds=0.0,
+            time_to_first_token_seconds=None,
+            provider="anthropic",
+            operation="messages.batch",
+            requested_model=None,
+            model=cost.model,
+            stream=False,
+            feature="ask",
+            team="documents",
+            user="u_1",
+            usage=usage,
+            cost=cost,
+            outcome="ok",
+            error_type=None,
+            attempts=1,
+            request_id=None,
+        )
+    )
+    sink.close()
+
+    found = from_ledger(str(tmp_path), "ask", now=NOW)
+
+    assert (found.calls, found.users, found.batch_share, found.cached_share) == (1, 1, 1, Decimal("0.5"))
+    assert (found.input_tokens.mean, found.output_tokens.mean) == (2000, 100)
+    assert found.models == {"claude-sonnet-4-5": 1}

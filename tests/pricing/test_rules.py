@@ -220,6 +220,8 @@ def test_16_a_batch_row_of_its_own_wins():
         ("gpt-5.5", "priority", "0.0875", "exact"),  # 2.5 times: 12.5 and 75
         ("gpt-6-sol", "scale", "0.012", "partial"),
         ("gpt-6-sol", "warp", "0.012", "partial"),
+        ("gpt-6-sol", "regional_host", "0.012", "partial"),  # the name of another rule is no tier
+        ("gpt-6-sol", "refusal", "0.012", "partial"),
         ("gpt-5-pro", "priority", "0.135", "partial"),  # the model has no row for it
     ],
 )
@@ -834,6 +836,15 @@ def test_33_azure_is_an_estimate_unless_the_deployment_is_known():
     assert money(unknown) == (D("0.0025"), "estimated")
     assert (unknown.model, unknown.reasons) == ("azure/gpt-4o", ("deployment_type",))
     assert money(known) == (D("0.00275"), "exact")
+
+
+def test_33_foundry_sells_openai_models_as_azure_does():
+    """At Foundry, too, OpenAI's models have deployment types, and Anthropic's have not."""
+    unknown = gpt("gpt-5-nano", chat(1000, 0), provider="foundry")
+    zone = gpt("gpt-5-nano", chat(1000, 0), provider="foundry", region="data_zone")
+
+    assert (unknown.total_usd, unknown.reasons) == (D("0.00005"), ("deployment_type",))
+    assert money(zone) == (D("0.000055"), "exact")
 
 
 def test_33_an_unknown_seller_is_never_billed_as_openai():

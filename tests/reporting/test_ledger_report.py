@@ -13,6 +13,8 @@ import pytest
 pytest.importorskip("duckdb", reason="the extra `report` is not installed")
 
 
+import structlog
+
 from tests.reporting.month import DAYS, START, Truth, month
 from tests.sinks.test_ledger_line import a_record
 from tracked_inference.errors import ConfigurationError
@@ -23,7 +25,7 @@ from tracked_inference.reporting.ledger_report import ledger_report
 from tracked_inference.reporting.periods import Period, period_of
 from tracked_inference.reporting.query import SUMS, dimensions_of
 from tracked_inference.sinks.ledger import LedgerSink
-from tracked_inference.sinks.log import fields_of
+from tracked_inference.sinks.log import LogSink, fields_of
 from tracked_inference.usage import Pass, Usage
 
 CALLS = 50_000
@@ -218,6 +220,30 @@ def test_log_lines_are_read_by_the_day_on_which_the_call_started(tmp_path):
     assert report.total.now.cost_usd == Decimal("0.021")
     assert report.total.now.input_tokens == 2000
     assert any("six places" in note for note in report.notes)
+
+
+def test_the_log_sink_through_structlog_is_a_source(tmp_path):
+    """What our log sink writes through structlog's JSON renderer is read as it is, keys of the application's own and all."""
+    with (tmp_path / "app.log").open("w") as file:
+        logger = structlog.wrap_logger(
+            structlog.PrintLogger(file),
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.JSONRenderer(),
+            ],
+        ).bind(deployment="blue")
+        LogSink(logger)(a_record(tags={"tenant": "a"}))
+        LogSink(logger)(a_record(outcome="error", error_type="APIError"))
+
+    report = ledger_report([tmp_path], period_of("24h"), ("tag:tenant",), compare=False)
+
+    assert {row.key[0]: row.now.cost_usd for row in report.rows} == {
+        "a": Decimal("0.0105"),
+        None: Decimal("0.0105"),
+    }
+    assert report.total.now.failed_calls == 1
+    assert report.total.now.output_tokens == 1000
 
 
 def test_what_has_no_price_has_no_cost_and_is_said(tmp_path):

@@ -51,12 +51,23 @@ def test_the_line_of_a_call():
 def test_a_call_that_did_not_end_well(outcome):
     """Errors, cancelled and abandoned calls are warnings under another event."""
     with structlog.testing.capture_logs() as lines:
-        LogSink()(record(outcome=outcome, error_type="APITimeoutError", usage=None, cost=cost("unmeasured", None, "timeout")))
+        LogSink()(
+            record(
+                outcome=outcome,
+                error_type="APITimeoutError",
+                usage=None,
+                cost=cost("unmeasured", None, "timeout"),
+            )
+        )
 
     assert (lines[0]["event"], lines[0]["log_level"]) == ("ai.inference.failed", "warning")
     assert lines[0]["error_type"] == "APITimeoutError"
     assert lines[0]["cost_reasons"] == ["timeout"]
-    assert (lines[0]["input_tokens"], lines[0]["output_tokens"], lines[0]["estimated_cost_usd"]) == (None, None, None)
+    assert (lines[0]["input_tokens"], lines[0]["output_tokens"], lines[0]["estimated_cost_usd"]) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_an_unpriced_model_is_told_once():
@@ -73,27 +84,53 @@ def test_an_unpriced_model_is_told_once():
 
 def test_optional_fields():
     """Cache writes, tier, tags, trace and the model asked for stand there where there is something to say."""
-    usage = Usage((Pass({"input": 1, "cache_write_5m": 2, "cache_write_1h": 3, "output": 4}),), service_tier="priority")
-    fields = fields_of(record(usage=usage, requested_model="gpt-4o-latest", tags={"tenant": "t"}, trace_id="ab", time_to_first_token_seconds=None))
+    usage = Usage(
+        (Pass({"input": 1, "cache_write_5m": 2, "cache_write_1h": 3, "output": 4}),), service_tier="priority"
+    )
+    fields = fields_of(
+        record(
+            usage=usage,
+            requested_model="gpt-4o-latest",
+            tags={"tenant": "t"},
+            trace_id="ab",
+            time_to_first_token_seconds=None,
+        )
+    )
 
-    assert (fields["cache_write_tokens"], fields["service_tier"], fields["input_tokens"]) == (5, "priority", 6)
-    assert (fields["requested_model"], fields["tags"], fields["trace_id"]) == ("gpt-4o-latest", {"tenant": "t"}, "ab")
+    assert (fields["cache_write_tokens"], fields["service_tier"], fields["input_tokens"]) == (
+        5,
+        "priority",
+        6,
+    )
+    assert (fields["requested_model"], fields["tags"], fields["trace_id"]) == (
+        "gpt-4o-latest",
+        {"tenant": "t"},
+        "ab",
+    )
     assert "time_to_first_token_seconds" not in fields
     assert "cache_read_tokens" not in fields
 
 
 def test_every_field_is_json():
     """A line can be written as JSON by anybody's renderer."""
-    assert json.loads(json.dumps(fields_of(record(cost=cost("partial", Decimal("0.5"), "a", "b")))))["cost_reasons"] == ["a", "b"]
+    assert json.loads(json.dumps(fields_of(record(cost=cost("partial", Decimal("0.5"), "a", "b")))))[
+        "cost_reasons"
+    ] == ["a", "b"]
 
 
 async def test_no_text_of_the_call_and_no_key(plain_claude, vendor):
     """Prompt, answer and key are not in the line."""
     pytest.importorskip("anthropic")
     vendor.script(Answer(text="the secret answer"))
-    client = TrackedClient(plain_claude, feature="search", team="discovery", sinks=[LogSink()], provider="anthropic")
+    client = TrackedClient(
+        plain_claude, feature="search", team="discovery", sinks=[LogSink()], provider="anthropic"
+    )
     with structlog.testing.capture_logs() as lines:
-        await done(client.messages.create(**{**CLAUDE, "messages": [{"role": "user", "content": "the secret prompt"}]}))
+        await done(
+            client.messages.create(
+                **{**CLAUDE, "messages": [{"role": "user", "content": "the secret prompt"}]}
+            )
+        )
 
     assert "secret" not in repr(lines)
     assert "any" not in [value for value in lines[0].values() if isinstance(value, str)]
@@ -104,7 +141,10 @@ def test_it_goes_through_the_applications_configuration():
     said = []
     before = structlog.get_config()
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, lambda logger, name, event: said.append(dict(event)) or str(event["event"])],
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            lambda logger, name, event: said.append(dict(event)) or str(event["event"]),
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from tracked_inference.errors import ConfigurationError, UnavailableError
 
@@ -60,12 +59,15 @@ def errors_as_exits(command: Callable[..., Any]) -> Callable[..., Any]:
 @contextlib.contextmanager
 def progress_of(what: str) -> Iterator[Callable[[int, int], None] | None]:
     """A progress bar on standard error for what takes longer than a second; None where nobody looks at it."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield None
         return
     import time
 
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
     started = time.monotonic()
     bar = Progress(
         TextColumn(what),

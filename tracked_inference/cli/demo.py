@@ -49,7 +49,7 @@ def command(*, seconds: float, port: int, once: bool, as_json_: bool, prometheus
     require_sdks()
     program = require_prometheus() if prometheus else None
     if not as_json_:
-        click.echo("Five features of three teams call a vendor on this machine, through the real SDKs.")
+        click.echo("Five features of three teams call a vendor on this machine: no key, no bill.")
     console = Console(stderr=as_json_, highlight=False, soft_wrap=not Console(stderr=as_json_).is_terminal)
     demo = Demo(Plan(seconds=seconds or None, once=once, port=port, seed=seed))
     with contextlib.ExitStack() as stack:

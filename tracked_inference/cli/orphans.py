@@ -158,9 +158,7 @@ def _logs_on_stderr() -> Iterator[None]:
     """Keep structlog, which prints where the report goes unless told otherwise, off standard output."""
     import structlog
 
-    if structlog.is_configured():
-        yield
-        return
+    before, was_configured = structlog.get_config().copy(), structlog.is_configured()
 
     def drop_gaps(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         if event["event"] == "orphan.scan.gap":  # said in words, below the report
@@ -168,13 +166,13 @@ def _logs_on_stderr() -> Iterator[None]:
         return event
 
     structlog.configure(
-        processors=[drop_gaps, *structlog.get_config()["processors"]],
+        processors=[drop_gaps, *before["processors"]],
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
     try:
         yield
     finally:
-        structlog.reset_defaults()
+        structlog.configure(**before) if was_configured else structlog.reset_defaults()
 
 
 def _with_progress(scanner: OrphanedResourceScanner) -> ScanReport:

@@ -45,7 +45,10 @@ _FORMATS = ("table", "markdown", "csv", "json")
 @click.option("--limit", type=int, help="Show this many rows; the total stays that of all.")
 @click.option("--prometheus", metavar="URL", help="Ask a Prometheus instead of a ledger.")
 @click.option(
-    "--against", type=click.Path(path_type=Path), help="A plan or registry file: planned against actual."
+    "--against",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="An estimate, plan or registry file: planned against actual; may be repeated.",
 )
 @click.option("--fail-over-plan", is_flag=True, help="With --against: exit 1 where a row is above its plan.")
 @click.option(
@@ -72,7 +75,7 @@ def command(
     by: str,
     limit: int | None,
     prometheus: str | None,
-    against: Path | None,
+    against: tuple[Path, ...],
     html: Path | None,
     written: str,
     where: tuple[str, ...],
@@ -96,7 +99,7 @@ def command(
     period = period_of(since, until)
     dimensions = () if by.strip() == "none" else dimensions_of(by)
     only = _only(chosen, where)
-    plan = read_plan(against) if against is not None else None
+    plan = {name: dollars for path in against for name, dollars in read_plan(path).items()} or None
     if fail_over_plan and plan is None:
         raise click.UsageError("--fail-over-plan needs --against")
     if prometheus is not None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracked_inference.errors import ConfigurationError
+from tracked_inference.grafana.assets import rule_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,15 +46,19 @@ def scraping(program: str, target: str) -> Iterator[str]:
     """
     Run a Prometheus that scrapes `host:port` every second, and give its URL once it answers.
 
-    Its data lie in a directory that goes with it.
+    It has the package's recording rules and alerts, so that the dashboards can be pointed at it; its data lie in a directory that goes with it.
 
     Raises:
         ConfigurationError: It does not start; the message holds what it said last.
     """
     with tempfile.TemporaryDirectory(prefix="tracked-inference-demo-") as directory:
         home = Path(directory)
+        for path, text in rule_texts(otel=False).items():
+            (home / path).parent.mkdir(exist_ok=True)
+            (home / path).write_text(text)
         (home / "prometheus.yml").write_text(
-            "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
+            "global: {scrape_interval: 1s, evaluation_interval: 5s}\n"
+            "rule_files: [rules/*.yaml]\n"
             "scrape_configs:\n"
             f"  - {{job_name: tracked-inference-demo, static_configs: [{{targets: ['{target}']}}]}}\n"
         )

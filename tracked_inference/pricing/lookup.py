@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.pricing.hosts import Hosts
-from tracked_inference.pricing.names import MAKERS, Match, Names, label_of
+from tracked_inference.pricing.labels import MAKERS, clean, label_of
+from tracked_inference.pricing.names import Match, Names, is_snapshot
 from tracked_inference.pricing.plans import Mode, Offer, Plan, compile_plans
 from tracked_inference.pricing.rows import ALWAYS, EVER, Row, instant, row_of
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tracked_inference.pricing.discounts import Discount
     from tracked_inference.pricing.overlay import Overlay
 
-__all__ = ["Key", "Lookup", "clean"]
+__all__ = ["Key", "Lookup"]
 
 Key = tuple[Any, ...]
 """Seller, model, requested model, service tier, batch, speed, inference geo, region."""
@@ -118,9 +119,7 @@ class Lookup:
             if instant(row.get("effective_from"), ALWAYS) <= at < instant(row.get("effective_to"), EVER)
         ]
         exempt = self._exempt.get(match.model, frozenset())
-        rules = [
-            one["rule"] for one in self._rules if provider in one["providers"] and one["rule"] not in exempt
-        ]
+        rules = [one["rule"] for one in self._rules_for(provider, match) if one["rule"] not in exempt]
         return match, found, rules
 
     def fallback_models(self, provider: str) -> set[str]:
@@ -149,8 +148,9 @@ class Lookup:
         match = self.match(provider, name, requested, at)
         rows, seller = self._rows_of(provider, match)
         if match is None or not rows:
-            # Not kept: unknown names have no end, and one may be known from its snapshot's day on.
-            return (Plan(ALWAYS, EVER, label_of(provider, clean(name)), priced=False),)
+            unknown = (Plan(ALWAYS, EVER, label_of(provider, clean(name)), priced=False),)
+            # An unknown snapshot may be known from its day on: that is not kept.
+            return unknown if isinstance(name, str) and is_snapshot(name) else self._keep(key, unknown)
         config = self._sellers.get(provider, {})
         assumed = [match.assumed] if match.assumed else []
         if seller != provider and config.get("fallback_assumed"):
@@ -161,18 +161,29 @@ class Lookup:
                 rows=rows,
                 fees=self._rows_by(provider, "*")
                 or (self._rows_by(seller, "*") if seller != provider else ()),
-                rules={one["rule"]: one for one in self._rules if provider in one["providers"]},
+                rules={one["rule"]: one for one in self._rules_for(provider, match)},
                 exempt=self._exempt.get(match.model, frozenset()),
                 mode=Mode(tier, batch, speed, geo, region, match.place),
                 discounts=[one for one in self._discounts if one.concerns(provider, match.model)],
                 assumed=assumed,
-                seller_assumed=config.get("assumed"),
+                seller_assumed=config.get("assumed") or config.get("assumed_for", {}).get(seller),
             )
         )
+        return self._keep(key, plans)
+
+    def _keep(self, key: Key, plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
         if len(self._plans) >= _MOST_PLANS:
             self._plans.clear()
         self._plans[key] = plans
         return plans
+
+    def _rules_for(self, provider: str, match: Match) -> list[Mapping[str, Any]]:
+        """The rules that concern a seller, and of those for one maker's models only those of the match's maker."""
+        return [
+            one
+            for one in self._rules
+            if provider in one["providers"] and ("makers" not in one or match.maker in one["makers"])
+        ]
 
     def _sold(self, provider: str) -> tuple[str, ...]:
         """Whose models a seller may sell: its own first."""
@@ -199,12 +210,3 @@ class Lookup:
             rows = tuple(row_of(one, self._units, own=own) for one, own in self.pairs[provider, model])
             self._rows[provider, model] = rows
         return rows
-
-
-def clean(name: object) -> str:
-    """A name as a label can carry it; a fine-tune without its organisation (rule 34)."""
-    if not isinstance(name, str) or not name:
-        return "unknown"
-    if name.startswith("ft:"):
-        name = ":".join(name.split(":")[:2])
-    return name[:200]

@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-__all__ = ["MAKERS", "Match", "Names", "label_of", "seller_name"]
-
-MAKERS = ("anthropic", "openai")
-"""Sellers of their own models: their label carries no seller."""
+__all__ = ["Match", "Names", "is_snapshot", "seller_name"]
 
 _SNAPSHOT = re.compile(r"(.+?)[-@](\d{4}-?\d{2}-?\d{2})")
 _BEDROCK = re.compile(
@@ -110,6 +107,11 @@ class Names:
         return None
 
 
+def is_snapshot(name: str) -> bool:
+    """Whether a name ends in a date."""
+    return _SNAPSHOT.fullmatch(name) is not None
+
+
 def _later(name: str, at: datetime) -> bool:
     found = _SNAPSHOT.fullmatch(name)
     return found is not None and found[2].replace("-", "") > f"{at:%Y%m%d}"
@@ -144,8 +146,3 @@ def _bedrock(name: str) -> tuple[str, str | None]:
     if found["place"] is not None:
         return found["name"], "global" if found["place"] == "global" else "regional"
     return found["name"], "regional" if found["maker"] else None
-
-
-def label_of(provider: str, model: str) -> str:
-    """How a model is named in metrics: its id, with the seller before it where that is not the maker."""
-    return model if provider in MAKERS else f"{provider}/{model}"

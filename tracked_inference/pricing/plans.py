@@ -258,7 +258,7 @@ def _tier(
         draft.override(row, name)
         return
     rule = offer.rules.get(name)
-    if rule is None:
+    if rule is None or not rule.get("tier"):
         draft.reasons.append(("service_tier", "partial"))
         return
     listed = any(one.when == when or one.model.startswith("claude-") for one in offer.rows)

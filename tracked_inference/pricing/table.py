@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tracked_inference.errors import PriceTableError
 from tracked_inference.pricing._canonical import sha256_of
 from tracked_inference.pricing.engine import free_of_charge, no_price, price_usage, printed
-from tracked_inference.pricing.lookup import Lookup, clean
-from tracked_inference.pricing.names import label_of
+from tracked_inference.pricing.labels import clean, label_of
 from tracked_inference.pricing.rows import ALWAYS, instant, to_usd
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from tracked_inference.pricing.cost import Cost
+    from tracked_inference.pricing.lookup import Lookup
     from tracked_inference.pricing.overlay import Overlay
     from tracked_inference.pricing.plans import Plan
     from tracked_inference.usage import Usage
@@ -47,12 +47,16 @@ class PriceTable:
 
     def __init__(self, content: Mapping[str, Any], sha256: str) -> None:
         """Take a table as its file has it; use `bundled`, `default` or `with_overlay`."""
+        from tracked_inference.pricing.lookup import (
+            Lookup,
+        )  # here, so that importing this package stays cheap
+
         self.version: str = content["version"]
         self.sha256 = sha256
         self.recorded_at = instant(content["recorded_at"], ALWAYS)
         self.sources: tuple[Mapping[str, Any], ...] = tuple(content["sources"])
         self.layers: tuple[tuple[str, str], ...] = ()
-        self._lookup = Lookup(content)
+        self._lookup: Lookup = Lookup(content)
         self._id = (self.version, sha256)
 
     def __repr__(self) -> str:

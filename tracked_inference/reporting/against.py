@@ -5,7 +5,8 @@ What was planned, for a report to stand beside: a plan of dollars a month by fea
     document_summarisation = { month_usd = "28350.00" }
     semantic_search = { month_usd = "900" }
 
-The registry file will do as well: the plan is then each feature's `budget_usd = { month = ... }`.
+The estimate that is kept beside a feature will do as well (`tracked-inference estimate`): the plan is then its expected month.
+So will the registry file: the plan is then each feature's `budget_usd = { month = ... }`.
 A period has its share of the calendar months that it covers, by seconds.
 """
 
@@ -42,6 +43,8 @@ def read_plan(path: Path) -> dict[str, Decimal]:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise ConfigurationError(f"{path}: is no TOML: {error}") from error
+    if "traffic" in found and "feature" in found:
+        return _estimated(path)
     if "tool" in found and "features" not in found:
         found = found["tool"].get("tracked-inference", {})
     plan: dict[str, Decimal] = {}
@@ -57,6 +60,20 @@ def read_plan(path: Path) -> dict[str, Decimal]:
             f'{path}: plans nothing: write [plan] and under it FEATURE = {{ month_usd = "4000" }}'
         )
     return plan
+
+
+def _estimated(path: Path) -> dict[str, Decimal]:
+    """The expected month of an estimate file, at today's prices."""
+    from tracked_inference.errors import UnpricedModelError
+    from tracked_inference.planning.estimate_file import EstimateFile, scenario_of
+    from tracked_inference.planning.projection import project
+
+    file = EstimateFile.load(path)
+    scenario = scenario_of(file.given, str(path))
+    try:
+        return {scenario.feature: project(scenario).per_month_usd.expected}
+    except UnpricedModelError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
 
 
 def with_plan(

@@ -100,7 +100,7 @@ def focus_rows(
     """
     step = "hour" if hourly else "day"
     keys = "".join(f", element_at(tags, {quoted(name)})[1]" for name in tags)
-    shared = f"date_trunc('{step}', started_at), provider, feature, team, table_version, status{keys}"
+    shared = f"CAST(date_trunc('{step}', started_at) AS TIMESTAMP), provider, feature, team, table_version, status{keys}"
     lined = (
         f"SELECT {shared}, line.model, line.unit, line.rate_usd, array_to_string(line.rules, ','),"
         " sum(TRY_CAST(line.quantity AS DECIMAL(38,6))), sum(TRY_CAST(line.amount_usd AS DECIMAL(38,18))), count(*)"

@@ -50,8 +50,8 @@ def ledger_report(
     query = grouped(by, period, previous=previous, only=only)
     with Calls(places, periods, cache=cache, progress=progress) as calls:
         found = calls.ask(query)
-        finer = int(calls.ask("SELECT count(*) FILTER (finer) FROM calls")[0][0])
-        odd = int(calls.ask("SELECT count(*) FROM calls WHERE feature IS NULL OR outcome IS NULL")[0][0])
+        doubtful = "count(*) FILTER (finer), count(*) FILTER (feature IS NULL OR outcome IS NULL)"
+        finer, odd = calls.ask(f"SELECT {doubtful} FROM calls")[0]
         damaged, files, logs = calls.damaged, len(calls.files), calls.logs
     now = {key: figures for earlier, key, figures in map(_read(len(by)), found) if not earlier}
     before = {key: figures for earlier, key, figures in map(_read(len(by)), found) if earlier}

@@ -22,7 +22,9 @@ __all__ = ["Kind", "SourceFile", "find_sources"]
 
 Kind = Literal["ledger", "log", "parquet"]
 
-_TEXT = frozenset({".jsonl", ".ndjson", ".json", ".log"})
+_IN_DIRECTORIES = frozenset({".jsonl", ".ndjson", ".log", ".parquet"})
+"""What is read of a directory; a `.json` there is more often a setting than a ledger, and can be named."""
+
 _COMPRESSED = frozenset({".gz", ".zst"})
 _DAY = re.compile(r"ledger-(\d{4}-\d\d-\d\d)(?:\.\d{4,})?\.")
 _NUMBERED = re.compile(r"(.+)\.\d{4,}$")
@@ -82,9 +84,7 @@ def find_sources(places: Iterable[str | Path]) -> list[SourceFile]:
 def _expand(place: str) -> Iterable[Path]:
     path = Path(place).expanduser()
     if path.is_dir():
-        return [
-            one for one in path.rglob("*") if one.is_file() and _stem_suffix(one)[1] in _TEXT | {".parquet"}
-        ]
+        return [one for one in path.rglob("*") if one.is_file() and _stem_suffix(one)[1] in _IN_DIRECTORIES]
     if path.is_file():
         later = [
             one for one in path.parent.glob(f"{glob.escape(path.stem)}.*{path.suffix}") if _follows(path, one)

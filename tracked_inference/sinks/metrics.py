@@ -62,7 +62,9 @@ class MetricsSink:
         exemplar = None if record.trace_id is None else {"trace_id": record.trace_id}
         if total is not None:
             dollars = float(total)
-            sound = dollars >= 0 and math.isfinite(dollars)  # one NaN would poison a counter or a sum for ever
+            sound = dollars >= 0 and math.isfinite(
+                dollars
+            )  # one NaN would poison a counter or a sum for ever
             if sound and dollars > 0:
                 children.cost.inc(dollars, exemplar)
                 feature.by_status(cost.status).inc(dollars)

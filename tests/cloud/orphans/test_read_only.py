@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
+from collections.abc import Iterator  # noqa: TC003
 
 import boto3
 import pytest
@@ -32,11 +34,19 @@ def recorded(session: boto3.Session) -> set[str]:
     return seen
 
 
+@pytest.fixture(scope="module")
+def estate() -> Iterator[Estate]:
+    """One estate for every test here: none of them can change it."""
+    with mock_aws():
+        yield Estate(session=boto3.Session("testing", "testing", region_name="us-east-1")).everything()
+
+
 def user_with(policy: dict) -> boto3.Session:
     iam = boto3.client("iam")
-    iam.create_user(UserName="scanner")
-    iam.put_user_policy(UserName="scanner", PolicyName="scan", PolicyDocument=json.dumps(policy))
-    key = iam.create_access_key(UserName="scanner")["AccessKey"]
+    name = f"scanner-{uuid.uuid4()}"
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="scan", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
     return boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1")
 
 
@@ -48,24 +58,28 @@ def generated_policy(without: str | None = None) -> dict:
     return policy
 
 
-@mock_aws
-def test_a_full_scan_reads_only_and_exactly_what_is_declared():
+def test_a_full_scan_reads_only_and_exactly_what_is_declared(estate):
     """Every operation of a scan of everything is Describe, Get or List, and together they are the declared set."""
-    Estate().everything()
     session = boto3.Session()
     seen = recorded(session)
+
+    def two_regions(parsed, **_):
+        parsed["Regions"] = [
+            entry for entry in parsed["Regions"] if entry["RegionName"] in {"us-east-1", "eu-west-1"}
+        ]
+
+    session.events.register("after-call.ec2.DescribeRegions", two_regions)
 
     report = OrphanedResourceScanner(session=session, clock=lambda: NOW).scan()
 
     assert len(report.resources) == 8
+    assert report.regions == ("eu-west-1", "us-east-1")
     assert seen == declared_actions()
     assert all(re.match(r"[a-z0-9]+:(Describe|Get|List)[A-Z]", action) for action in seen)
 
 
-@mock_aws
-def test_with_only_the_generated_policy_the_scan_succeeds_and_can_delete_nothing():
+def test_with_only_the_generated_policy_the_scan_succeeds_and_can_delete_nothing(estate):
     """IAM, enforced by moto: the policy is enough for the scan and for nothing that changes anything."""
-    estate = Estate().everything()
     session = user_with(generated_policy())
 
     @set_initial_no_auth_action_count(0)
@@ -84,10 +98,8 @@ def test_with_only_the_generated_policy_the_scan_succeeds_and_can_delete_nothing
 @pytest.mark.parametrize(
     "action", sorted(declared_actions() - {"sts:GetCallerIdentity", "ec2:DescribeRegions"})
 )
-@mock_aws
-def test_with_one_action_removed_what_needs_it_is_a_gap(action):
+def test_with_one_action_removed_what_needs_it_is_a_gap(estate, action):
     """No declared action is to spare: without it every detector that declares it, and no other, leaves a gap."""
-    Estate().everything()
     session = user_with(generated_policy(without=action))
 
     @set_initial_no_auth_action_count(0)

@@ -229,6 +229,7 @@ def test_without_credentials_there_is_no_scan(monkeypatch):
     """No credentials at all is bad input and not a report full of gaps."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
     with pytest.raises(ConfigurationError, match="no usable AWS credentials"):
         scanner().scan()

@@ -1,0 +1,92 @@
+"""The pages on prices say what the code does."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tracked_inference.pricing import PriceTable
+from tracked_inference.pricing.engine import _NOTE_STATUS
+from tracked_inference.pricing.overlay import read_overlay
+from tracked_inference.pricing.reasons import REASONS, meaning
+from tracked_inference.usage import NOTES
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PACKAGE = ROOT / "tracked_inference"
+
+
+def test_every_reason_is_in_the_reference():
+    """The table of reasons has each reason that the code can give, and no other."""
+    page = (DOCS / "explanation" / "pricing-accuracy.md").read_text()
+    section = page.partition("## Reasons")[2].partition("\n## ")[0]
+
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == set(REASONS)
+
+
+def test_every_reason_of_the_code_has_a_meaning():
+    """Each reason that stands in the code as text is explained."""
+    given = set()
+    for file in (*PACKAGE.glob("pricing/*.py"), *PACKAGE.glob("vendors/*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Tuple) and len(node.elts) == 2:
+                first, second = node.elts
+                if (
+                    isinstance(second, ast.Constant)
+                    and second.value in STATUSES
+                    and isinstance(first, ast.Constant)
+                    and first.value not in STATUSES
+                ):
+                    given.add(first.value)
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "append":
+                for argument in node.args:
+                    if isinstance(argument, ast.Constant) and getattr(node.func.value, "id", "") == "notes":
+                        given.add(str(argument.value).partition(":")[0])
+
+    assert {"service_tier", "naive_time", "assumed_ttl", "code_execution"} <= given
+    assert given - {"summed_passes"} <= set(REASONS)
+    assert all(meaning(reason) for reason in REASONS)
+
+
+STATUSES = {"exact", "estimated", "partial", "lower_bound", "upper_bound", "inconsistent"}
+
+
+def test_every_note_of_a_reading_has_a_status():
+    """No note is read without an effect."""
+    assert set(_NOTE_STATUS) | {"summed_passes"} == set(NOTES)
+
+
+def test_every_rule_stands_in_the_rules_page_and_in_a_test():
+    """Rules 1 to 43 are written down; those that pricing decides have a test by their number."""
+    page = (DOCS / "explanation" / "pricing-rules.md").read_text()
+    tests = (Path(__file__).with_name("test_rules.py")).read_text()
+    elsewhere = {10, 11, 12, 15, 35, 40}  # streams, attempts and the corpus: tested where they are
+
+    assert [int(number) for number in re.findall(r"^(\d+)\. ", page, re.MULTILINE)] == list(range(1, 44))
+    assert {int(number) for number in re.findall(r"def test_(\d\d)_", tests)} == set(range(1, 44)) - elsewhere
+
+
+@pytest.mark.parametrize("at", range(2))
+def test_the_overlays_of_the_guide_are_good(at, tmp_path):
+    """Every TOML block of the guide can be used as it stands."""
+    blocks = re.findall(r"```toml\n(.*?)```", (DOCS / "howto" / "prices.md").read_text(), re.DOTALL)
+    file = tmp_path / "prices.toml"
+    file.write_text(blocks[at])
+
+    assert tomllib.loads(blocks[at])
+    assert read_overlay(file).rows
+    assert PriceTable.bundled().with_overlay(file).layers
+    assert len(blocks) == 2
+
+
+def test_the_python_of_the_guide_runs():
+    """The example in code gives a table that knows the model."""
+    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "howto" / "prices.md").read_text(), re.DOTALL)
+    names: dict = {}
+    exec(compile(block, "prices.md", "exec"), names)
+
+    assert names["prices"].knows("openai", "gpt-7", names["prices"].recorded_at)
