@@ -83,7 +83,7 @@ def _head() -> tuple[dict[str, object], ...]:
             none=NEEDS_RULES,
         ),
         stat(
-            "Spent of month's budget",
+            "Of budget",
             "Month to date against the feature's monthly budget.",
             f'max({r.SPENT_RATIO}{{feature="$feature", period="month"}})',
             "percentunit",

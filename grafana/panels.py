@@ -132,7 +132,13 @@ def stat(
         "color": colour,
         "thresholds": _steps(colours, limits) if limits else _steps(("text",), ()),
         "links": links or [],
-        "mappings": [],
+        # Nothing is neither good nor bad: without this it has the colour of the lowest threshold.
+        "mappings": [
+            {
+                "type": "special",
+                "options": {"match": "null+nan", "result": {"text": none, "color": "text", "index": 0}},
+            }
+        ],
     }
     if decimals is not None:
         defaults["decimals"] = decimals

@@ -55,7 +55,7 @@ def _glance() -> tuple[dict[str, object], ...]:
     dollars = f"sum(increase({_BY_STATUS}[$__range]))"
     return (
         stat(
-            "Unpriced calls",
+            "Unpriced",
             "Calls of which at least one unit has no price, of all calls in the time range. Their dollars are missing.",
             share(_gained(_UNPRICED), calls),
             "percentunit",
@@ -64,7 +64,7 @@ def _glance() -> tuple[dict[str, object], ...]:
             none="no calls",
         ),
         stat(
-            "Unmeasured calls",
+            "Unmeasured",
             "Calls whose usage the vendor did not report, or only in part, of all calls in the time range.",
             share(_gained(_UNMEASURED), calls),
             "percentunit",
@@ -73,7 +73,7 @@ def _glance() -> tuple[dict[str, object], ...]:
             none="no calls",
         ),
         stat(
-            "Dollars not exact",
+            "Not exact",
             "Dollars that rest on a named assumption, a bound or a partial price, of all dollars in the time range.",
             f"1 - {share(f'sum(increase({_SURE}[$__range]))', dollars)}",
             "percentunit",
@@ -223,7 +223,7 @@ def _tracking() -> tuple[dict[str, object], ...]:
             none="none",
         ),
         timeseries(
-            "Processes seen and missed scrapes",
+            "Scraped processes",
             "Scrape targets that export these metrics, and the share of their scrapes that failed: gaps lose money from view.",
             [
                 query(f"count by (job) ({_TABLE})", "{{job}}"),

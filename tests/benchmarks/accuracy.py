@@ -180,18 +180,18 @@ def jobs(way: str) -> Callable[[], Played]:
                     for labels, value in final.items():
                         played.add(labels, born, 0.0)
                         played.add(labels, died, value)
-                elif way == "aggregating":
-                    for labels, value in final.items():
-                        key = labels.replace(f'instance="job-{run}"', 'instance="gateway"')
-                        together[key] = together.get(key, 0.0) + value
-                    pushed.append((died, dict(together)))
                 else:
-                    key = {
+                    gateway = {
                         labels.replace(f'instance="job-{run}"', 'instance="gateway"'): value
                         for labels, value in final.items()
                     }
-                    pushed.append((died, key))
+                    pushed.append((died, gateway))
             pushed.sort(key=lambda one: one[0])
+            if way == "aggregating":
+                for place, (died, gateway) in enumerate(pushed):
+                    for labels, value in gateway.items():
+                        together[labels] = together.get(labels, 0.0) + value
+                    pushed[place] = (died, dict(together))
             for tick in range(int((BEFORE + DAY) / SCRAPE) if pushed else 0):
                 at = -BEFORE + tick * SCRAPE
                 while len(pushed) > 1 and pushed[1][0] <= at:

@@ -11,9 +11,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from grafana.queries import yesterday
 from tests.grafana.backfill import ask
 from tests.grafana.servers import free_port, prometheus, running, victoria_metrics
 
+COST = "ai_inference_estimated_cost_usd_total"
 SECONDS = 75
 DOLLARS = 0.25  # exact in binary, so that the truth is too
 SERVED = """
@@ -94,7 +96,14 @@ def _row(*, shared: bool) -> list[str]:
                     float(ask(url, "query", query=query)[0]["value"][1]) / truth - 1 for url in (one, other)
                 ]
     case = f"live: 8 gunicorn workers, recycled, {'multiprocess mode' if shared else 'NO multiprocess mode'}, {SECONDS} s"
-    return [case, f"{truth:.2f}", f"{errors[0]:+.2%}", "", f"{errors[1]:+.2%}", ""]
+    return [case, f"{truth:.2f}", *(f"{error:+.2%}" for error in errors)]
+
+
+def _queries(window: str) -> list[str]:
+    """The two queries of the table over these seconds instead of a day."""
+    panel = yesterday(COST, "feature").removeprefix("last_over_time((\n").removesuffix("\n)[1d:1d])")
+    panel = panel.replace("[1d]", f"[{window}]").replace("[6h] offset 1d", f"[1m] offset {window}")
+    return [f"increase({COST}[{window}])", panel]
 
 
 def _traffic(url: str) -> float:

@@ -30,7 +30,7 @@ END = int(UNTIL.timestamp())
 PICTURES = {
     "spend": ("spend", 7, "dark", ()),
     "spend-light": ("spend", 7, "light", ()),
-    "feature": ("feature", 2, "dark", ("feature=document_summarisation",)),
+    "feature": ("feature", 4, "dark", ("feature=document_summarisation",)),
     "trust": ("trust", 7, "dark", ()),
 }
 
