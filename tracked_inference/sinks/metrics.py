@@ -157,6 +157,8 @@ class MetricsSink:
             for name, label, value in zip(CAPPED, labels, (model, feature, team), strict=True):
                 if label != value:
                     collectors.overflow.labels(name).inc()
+        if known and found.cost is None:
+            found.cost = self._all.cost.labels(found.model, found.feature, found.team)
         return found
 
 
@@ -165,7 +167,7 @@ _UNMEASURED = frozenset({"unmeasured", "lower_bound"})
 
 
 class _Children:
-    """The children of one model, feature and team, born at 0 all at once."""
+    """The children of one model, feature and team, born at 0 all at once; the dollars once there is a price."""
 
     __slots__ = (
         "_all",
@@ -183,7 +185,7 @@ class _Children:
     def __init__(self, collectors: Collectors, model: str, feature: str, team: str) -> None:
         self._all = collectors
         self.model, self.feature, self.team = model, feature, team
-        self.cost = collectors.cost.labels(model, feature, team)
+        self.cost: Any = None  # made once the model has a price: a model without one must not read as $0
         self.duration = collectors.duration.labels(model, feature)
         self.retries = collectors.retries.labels(model, feature)
         self._calls = {
