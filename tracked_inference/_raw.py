@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import weakref
+from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference._call import is_cancellation
@@ -35,9 +36,13 @@ def json_body(response: Any) -> Any:
     """The JSON of a response that has been read; None where there is none."""
     if "json" not in media_type(response.headers):
         return None
+    return _parsed(response.content)
+
+
+def _parsed(body: bytes) -> Any:
     try:
-        return json.loads(response.content)
-    except (ValueError, RecursionError, UnicodeDecodeError):
+        return json.loads(body)
+    except (ValueError, RecursionError):
         return None
 
 
@@ -154,14 +159,19 @@ class _Copy:
         if self.size > _MAX_KEPT_BYTES:
             call.finish("ok" if whole else "abandoned", None, reason="body_too_large")
             return
-        # Decoded by a throw-away response of the same HTTP library, which knows every content encoding.
-        body = self.module.Response(200, headers=self.headers, content=b"".join(self.parts)).content
+        if not (whole or self.streamed):
+            call.finish("abandoned", None, complete=False, reason="body_not_read")
+            return
+        try:
+            # Decoded by a throw-away response of the same HTTP library, which knows every content encoding.
+            body = self.module.Response(200, headers=self.headers, content=b"".join(self.parts)).content
+        except self.module.DecodingError:
+            call.finish("ok" if whole else "abandoned", None, complete=False, reason="body_not_decodable")
+            return
         if self.streamed:
             read_events(call, self.media, body)
-        elif whole:
-            call.meter.answered(call, json.loads(body))
         else:
-            call.finish("abandoned", None, complete=False, reason="body_not_read")
+            call.meter.answered(call, _parsed(body))
 
 
 def _http_module(response: Any) -> Any:
@@ -195,12 +205,13 @@ def _reading(base: Any) -> dict[str, Any]:
     def iter_raw(self: Any, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         copy: _Copy = self._tracked_copy
         try:
-            copy.inside = True
-            for chunk in base.iter_raw(self, *args, **kwargs):
-                copy.inside = False
-                copy.feed(chunk)
-                yield chunk
+            with closing(base.iter_raw(self, *args, **kwargs)) as chunks:
                 copy.inside = True
+                for chunk in chunks:
+                    copy.inside = False
+                    copy.feed(chunk)
+                    yield chunk
+                    copy.inside = True
         except GeneratorExit:
             raise
         except BaseException as error:
@@ -214,12 +225,14 @@ def _reading(base: Any) -> dict[str, Any]:
     async def aiter_raw(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
         copy: _Copy = self._tracked_copy
         try:
-            copy.inside = True
-            async for chunk in base.aiter_raw(self, *args, **kwargs):
-                copy.inside = False
-                copy.feed(chunk)
-                yield chunk
+            # Who closes this one at once (httpx2 does, where a body cannot be decoded) means the inner one too.
+            async with aclosing(base.aiter_raw(self, *args, **kwargs)) as chunks:
                 copy.inside = True
+                async for chunk in chunks:
+                    copy.inside = False
+                    copy.feed(chunk)
+                    yield chunk
+                    copy.inside = True
         except GeneratorExit:
             raise
         except BaseException as error:
