@@ -45,6 +45,11 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def pytest_unconfigure():
+    """Let what was kept out of its way be collected at the end, lest extension modules complain of leaks."""
+    gc.unfreeze()
+
+
 class Records(list):
     """The records that a client made, as a sink."""
 

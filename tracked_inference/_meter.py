@@ -27,7 +27,7 @@ from tracked_inference._streams import observe_stream, response_of
 from tracked_inference.attribution import current_attribution
 from tracked_inference.errors import BudgetExceededError, ConfigurationError, UnpricedModelError
 from tracked_inference.pricing.cost import Cost
-from tracked_inference.record import CallRecord, InferenceResult
+from tracked_inference.record import InferenceResult, make_record
 from tracked_inference.usage import Usage
 from tracked_inference.vendors._operations import BATCH_FILE, CALL, LINES, MAYBE, RETRIEVE, Operation
 from tracked_inference.vendors._reading import get, media_type
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tracked_inference.attribution import Attribution
     from tracked_inference.planning.budget import BudgetGuard
     from tracked_inference.pricing import PriceTable
-    from tracked_inference.record import Outcome, Sink
+    from tracked_inference.record import CallRecord, Outcome, Sink
     from tracked_inference.registry import Feature, FeatureRegistry
 
 __all__ = ["Meter"]
@@ -456,7 +456,7 @@ class Meter:
         if error is not None:
             error_type = type(error).__name__
         self.emit(
-            CallRecord(
+            make_record(
                 started_at=call.started_at,
                 duration_seconds=duration,
                 time_to_first_token_seconds=first - call.start if first is not None else None,

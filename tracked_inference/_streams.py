@@ -136,6 +136,41 @@ class _AsyncTap:
         return getattr(self._inner, name)
 
 
+class _Tap:
+    """The same around the SDK's own iterator of a synchronous stream."""
+
+    __slots__ = ("_call", "_inner", "_reader")
+
+    def __init__(self, call: Call, inner: Any) -> None:
+        self._call = call
+        self._inner = inner
+        self._reader: Any = call.reader
+
+    def __iter__(self) -> _Tap:
+        return self
+
+    def __next__(self) -> Any:
+        call, reader = self._call, self._reader
+        try:
+            while True:
+                call.inside = True
+                item = next(self._inner)
+                call.inside = False
+                if type(item) in reader.skip or not call.meter.look(reader.see, item):
+                    return item
+        except StopIteration:
+            call.inside = False
+            call.meter.guarded("record", call.stream_ended)
+            raise
+        except BaseException as error:
+            call.inside = False
+            call.meter.broke(call, error)
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
 def _response(base: Any) -> dict[str, Any]:
     """An HTTP response that tells when it is closed: the stream helpers of one SDK close it and not their stream."""
 
@@ -186,7 +221,13 @@ def observe_stream(stream: Any, call: Call, *, asynchronous: bool) -> None:
     """Watch an SDK stream, in place: the object stays the same, its class becomes a subclass of its own."""
     prepare()
     stream._tracked_call = call
-    stream.__class__ = extended(type(stream), _async_events if asynchronous else _events)
+    base = type(stream)
+    stream.__class__ = extended(base, _async_events if asynchronous else _events)
+    if not isinstance(stream, base):
+        # anthropic < 1 answers isinstance() itself, and knows no subclasses: the class stays, and its iterator is watched.
+        stream.__class__ = base
+        inner = stream._iterator
+        stream._iterator = _AsyncTap(None, call, inner, inner.__anext__) if asynchronous else _Tap(call, inner)
     watch_close(response_of(stream), call)
     weakref.finalize(stream, _dropped, call)
 

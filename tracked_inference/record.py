@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from tracked_inference._frozen import maker
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -63,6 +65,10 @@ class CallRecord:
     request_id: str | None
     tags: Mapping[str, str] = field(default_factory=dict)
     trace_id: str | None = None
+
+
+make_record = maker(CallRecord)
+"""`CallRecord`, for the call path: the same object, made for less."""
 
 
 @dataclass(frozen=True, slots=True)

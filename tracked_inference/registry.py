@@ -24,11 +24,9 @@ The file is named by an argument, by `TRACKED_INFERENCE_CONFIG`, or found in the
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import re
-import tomllib
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -199,6 +197,8 @@ class FeatureRegistry:
 
     def undeclared(self, feature: str) -> AttributionError:
         """The error for a feature that is not declared, with the nearest names."""
+        import difflib
+
         near = difflib.get_close_matches(feature, self.features, n=3, cutoff=0.5)
         hint = (
             f"did you mean {' or '.join(repr(name) for name in near)}?"
@@ -270,6 +270,8 @@ def locate(start: Path) -> Path | None:
 
 def read(path: str | os.PathLike[str]) -> tuple[FeatureRegistry | None, list[Problem]]:
     """Read and check a registry file; what is wrong is returned, all of it, and not raised."""
+    import tomllib
+
     from tracked_inference._registry_check import RegistryCheck
 
     name = os.fspath(path)

@@ -33,7 +33,7 @@ def priced(pair: tuple[str, str], counts: dict, **mode) -> Cost:
     return TABLE.price(Usage((Pass(counts),), **mode), provider=pair[0], model=pair[1], at=AT)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(pair=models, counts=units, mode=modes, unit=st.sampled_from(TOKEN_UNITS), more=st.integers(1, 500_000))
 def test_more_tokens_never_cost_less(pair, counts, mode, unit, more):
     """Adding tokens of any kind to a call of any model in any mode leaves its cost or raises it."""
@@ -43,7 +43,7 @@ def test_more_tokens_never_cost_less(pair, counts, mode, unit, more):
     assert (less.total_usd or 0) <= (greater.total_usd or 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(pair=models, counts=units, mode=modes)
 def test_the_lines_sum_to_the_total(pair, counts, mode):
     """The invoice's lines add up to its total, exactly."""
@@ -53,7 +53,7 @@ def test_the_lines_sum_to_the_total(pair, counts, mode):
     assert all(line.quantity * line.rate_usd == line.amount_usd for line in cost.lines)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(pair=models, first=units, second=units, mode=modes)
 def test_two_passes_cost_what_two_calls_cost(pair, first, second, mode):
     """Passes are billed each by itself, so a call of two costs the sum of two calls of one."""
@@ -63,7 +63,7 @@ def test_two_passes_cost_what_two_calls_cost(pair, first, second, mode):
     assert (both.total_usd or 0) == (one.total_usd or 0) + (two.total_usd or 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(pair=models, counts=units, factor=st.integers(2, 9))
 def test_below_every_threshold_cost_is_linear(pair, counts, factor):
     """Without a cliff between them, n times the tokens cost n times as much."""
@@ -75,7 +75,7 @@ def test_below_every_threshold_cost_is_linear(pair, counts, factor):
     assert often == (None if once is None else factor * once)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(prompt=counts, cached=counts, written=counts, audio=counts, images=counts, out=counts)
 def test_openai_counts_are_a_partition(prompt, cached, written, audio, images, out):
     """Whatever the details say, the kinds of input add up to the prompt, and those of output to the completion."""
@@ -95,7 +95,7 @@ def test_openai_counts_are_a_partition(prompt, cached, written, audio, images, o
     assert all(quantity > 0 for quantity in usage.passes[0].counts.values())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(plain=counts, written=counts, short=counts, long=counts, read=counts, out=counts)
 def test_anthropic_cache_writes_are_never_lost(plain, written, short, long, read, out):
     """The writes that are billed are the flat field or, where it is larger, the split."""
@@ -117,7 +117,7 @@ def test_anthropic_cache_writes_are_never_lost(plain, written, short, long, read
     assert usage.input_tokens == plain + read + max(written, short + long)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(pair=models, counts=units, percent=st.integers(0, 100))
 def test_a_discount_takes_its_share_off_every_line(pair, counts, percent):
     """List price less discount is net price; a rate by the hour is a rounded one by the second, at the 24th place."""

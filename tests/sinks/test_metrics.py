@@ -15,8 +15,8 @@ from tests.sinks.records import cost, record
 from tracked_inference import PriceTable
 from tracked_inference.registry import Feature
 from tracked_inference.sinks import _collectors, catalogue, metrics
-from tracked_inference.sinks._rolling import RollingHour
 from tracked_inference.sinks._collectors import collectors_of
+from tracked_inference.sinks._rolling import RollingHour
 from tracked_inference.sinks.metrics import MAX_FEATURES, MAX_TEAMS, MAX_UNKNOWN_MODELS, MetricsSink
 
 MODEL = {"model": "gpt-4o", "feature": "search"}
@@ -113,7 +113,7 @@ def test_what_a_status_counts_as(status, total, counted, registry):
     MetricsSink(registry)(record(cost=cost(status, total, "why")))
 
     assert value_of(registry, "ai_inference_estimated_cost_usd_total", **TEAM) == (
-        2 if "cost" in counted else 0
+        2 if "cost" in counted else total
     )
     assert value_of(registry, "ai_inference_unpriced_calls_total", **MODEL, reason="why") == (
         1 if "unpriced" in counted else None
@@ -320,3 +320,14 @@ def test_a_fork_keeps_the_parents_dollars_with_the_parent(registry):
     _collectors._after_fork()
 
     assert value_of(registry, "ai_inference_cost_per_hour_usd", feature="search") == 0
+
+
+def test_a_model_without_a_price_has_no_dollars_not_even_none_at_all(registry):
+    """A cost series at 0 would show an unpriced model as free: there is none until the model has a price."""
+    sink = MetricsSink(registry)
+    sink(record(cost=cost("unpriced", None, "unknown_model"), model="new"))
+    before = generate_latest(registry).decode()
+    sink(record(cost=cost("exact", "0.5"), model="new"))
+
+    assert 'ai_inference_estimated_cost_usd_total{feature="search",model="new"' not in before
+    assert 'model="new",team="discovery"} 0.5' in generate_latest(registry).decode()

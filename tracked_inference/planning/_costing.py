@@ -7,7 +7,6 @@ token: the engine knows, so an estimate and the bill of the same call cannot dif
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -64,6 +63,8 @@ def seller_of_model(prices: PriceTable, name: str, at: datetime) -> tuple[str, s
         if prices.knows(seller, model, at):
             return seller, model
     known = {prices.canonical(seller, model, at) for seller, model in prices.models()}
+    import difflib
+
     near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
     hint = (
         f"did you mean {' or '.join(near)}?"

@@ -74,17 +74,21 @@ def fields_of(record: CallRecord) -> dict[str, Any]:
         "stream": record.stream,
     }
     if usage is not None:
-        tokens = usage.tokens()
-        output = sum(count for unit, count in tokens.items() if unit.startswith("output"))
-        fields["input_tokens"] = sum(tokens.values()) - output
+        total = output = read = written = 0
+        for unit, count in usage.tokens().items():  # once, where the properties of `usage` would each do it
+            total += count
+            if unit.startswith("output"):
+                output += count
+            elif unit.startswith("cache_read"):
+                read += count
+            elif unit.startswith("cache_write"):
+                written += count
+        fields["input_tokens"] = total - output
         fields["output_tokens"] = output
-        if len(tokens) > _PLAIN_KINDS:
-            read = usage.cache_read_tokens
-            written = usage.cache_write_tokens
-            if read:
-                fields["cache_read_tokens"] = read
-            if written:
-                fields["cache_write_tokens"] = written
+        if read:
+            fields["cache_read_tokens"] = read
+        if written:
+            fields["cache_write_tokens"] = written
         if usage.reasoning_tokens:
             fields["reasoning_tokens"] = usage.reasoning_tokens
         if usage.service_tier is not None:
@@ -102,7 +106,3 @@ def fields_of(record: CallRecord) -> dict[str, Any]:
     if record.tags:
         fields["tags"] = dict(record.tags)
     return fields
-
-
-_PLAIN_KINDS = 2
-"""Input and output alone: nothing was cached."""

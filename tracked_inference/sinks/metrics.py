@@ -62,9 +62,7 @@ class MetricsSink:
         exemplar = None if record.trace_id is None else {"trace_id": record.trace_id}
         if total is not None:
             dollars = float(total)
-            sound = dollars >= 0 and math.isfinite(
-                dollars
-            )  # one NaN would poison a counter or a sum for ever
+            sound = dollars >= 0 and math.isfinite(dollars)  # one NaN would poison a sum for ever
             if sound and dollars > 0:
                 children.cost.inc(dollars, exemplar)
                 feature.by_status(cost.status).inc(dollars)
@@ -87,7 +85,7 @@ class MetricsSink:
         children.duration.observe(max(record.duration_seconds, 0.0), exemplar)
         first = record.time_to_first_token_seconds
         if first is not None:
-            self._all.first_token.labels(children.model, children.feature).observe(max(first, 0.0), exemplar)
+            children.first_token().observe(max(first, 0.0), exemplar)
         if record.attempts > 1:
             children.retries.inc(record.attempts - 1)
 
@@ -159,6 +157,8 @@ class MetricsSink:
             for name, label, value in zip(CAPPED, labels, (model, feature, team), strict=True):
                 if label != value:
                     collectors.overflow.labels(name).inc()
+        if known and found.cost is None:
+            found.cost = self._all.cost.labels(found.model, found.feature, found.team)
         return found
 
 
@@ -167,20 +167,38 @@ _UNMEASURED = frozenset({"unmeasured", "lower_bound"})
 
 
 class _Children:
-    """The children of one model, feature and team, born at 0 all at once."""
+    """The children of one model, feature and team, born at 0 all at once; the dollars once there is a price."""
 
-    __slots__ = ("_all", "_calls", "_tokens", "cost", "duration", "feature", "model", "retries", "team")
+    __slots__ = (
+        "_all",
+        "_calls",
+        "_first_token",
+        "_tokens",
+        "cost",
+        "duration",
+        "feature",
+        "model",
+        "retries",
+        "team",
+    )
 
     def __init__(self, collectors: Collectors, model: str, feature: str, team: str) -> None:
         self._all = collectors
         self.model, self.feature, self.team = model, feature, team
-        self.cost = collectors.cost.labels(model, feature, team)
+        self.cost: Any = None  # made once the model has a price: a model without one must not read as $0
         self.duration = collectors.duration.labels(model, feature)
         self.retries = collectors.retries.labels(model, feature)
         self._calls = {
             outcome: collectors.calls.labels(model, feature, team, outcome) for outcome in _OUTCOMES
         }
         self._tokens = {unit: collectors.tokens.labels(model, feature, unit) for unit in ("input", "output")}
+        self._first_token: Any = None  # made by the first stream
+
+    def first_token(self) -> Any:
+        child = self._first_token
+        if child is None:
+            child = self._first_token = self._all.first_token.labels(self.model, self.feature)
+        return child
 
     def calls(self, outcome: str) -> Any:
         return self._calls[outcome]
