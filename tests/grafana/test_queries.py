@@ -204,11 +204,15 @@ def test_every_stat_is_the_same_on_victoria_metrics(server, victoria, name) -> N
 
 
 def test_recording_rules_mean_the_same_on_victoria_metrics(server, victoria) -> None:
-    """Every recording rule and alert is understood there, and gives the same series."""
+    """Every rule is understood there and gives the same series, but for quantiles of nothing: NaN here, absent there."""
     for group in [*recording_groups(), *alert_groups()]:
         for rule in group["rules"]:
             here, there = (
-                {_labels(one) for one in ask(url, "query", query=rule["expr"], time=END)}
+                {
+                    _labels(one)
+                    for one in ask(url, "query", query=rule["expr"], time=END)
+                    if one["value"][1] != "NaN"
+                }
                 for url in (server, victoria)
             )
 
