@@ -16,7 +16,7 @@ __all__ = ["Discount"]
 _FEES = frozenset(FEE_UNITS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False, match_args=False)
 class Discount:
     """
     One discount.

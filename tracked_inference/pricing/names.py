@@ -24,7 +24,7 @@ _BEDROCK = re.compile(
 _ARN = re.compile(r"arn:[^/]*:(?P<kind>[a-z-]+)/(?P<name>[^/]+)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False, match_args=False)
 class Match:
     """
     A model of the table.
@@ -42,7 +42,7 @@ class Match:
     assumed: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False, match_args=False)
 class Names:
     """The names of a table by maker or seller, and how they are looked up."""
 

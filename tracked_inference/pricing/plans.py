@@ -2,6 +2,8 @@
 Rows and rules compiled to what a call needs: one lookup, then a dot product.
 
 A plan is all that is known of one model in one mode (tier, batch, speed, place) over one stretch of time.
+The classes here stay inside this package and are made without comparison, text and freezing: generating those for a dozen
+classes takes longer than reading the table.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ _AT_ANOTHER_RATE: tuple[tuple[str, str, str | None], ...] = (
 _OWN_AT_INPUT = ("cache_write_5m", "cache_write_1h")  # for models that the user prices
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False, match_args=False)
 class Unit:
     """
     The price of one unit in one plan, in 1e-24 USD.
@@ -58,15 +60,15 @@ class Unit:
     rules: tuple[str, ...]
     assumed: str | None
     source: str
-    list_usd: Decimal = field(init=False, compare=False)
-    discounted: bool = field(init=False, compare=False)
+    list_usd: Decimal = field(init=False)
+    discounted: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "list_usd", to_usd(self.list_rate))
-        object.__setattr__(self, "discounted", self.list_rate != self.net_rate)
+        self.list_usd = to_usd(self.list_rate)
+        self.discounted = self.list_rate != self.net_rate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False, match_args=False)
 class Mode:
     """How a call was served, as far as prices depend on it."""
 
@@ -78,7 +80,7 @@ class Mode:
     place: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False, match_args=False)
 class Plan:
     """
     What one model in one mode costs from `start` until `end`.
@@ -102,7 +104,7 @@ class Plan:
     priced: bool = True
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False, match_args=False)
 class _Draft:
     """A plan being made."""
 
@@ -137,7 +139,7 @@ def _unit(row: Row, unit: str, rate: int, *rules: str) -> Unit:
     return Unit(rate, rate, rules, row.assumed.get(unit) or row.assumed.get("*"), row.source)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False, match_args=False)
 class Offer:
     """
     One model as one seller offers it to one call: what a plan is made of.

@@ -28,7 +28,7 @@ _normalize = EXACT.normalize
 _scaleb = EXACT.scaleb
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False, match_args=False)
 class Row:
     """One dated row of the table, its rates in 1e-24 USD for one unit."""
 
