@@ -14,7 +14,7 @@ MEET_SDKS := tests/client tests/vendors tests/loopback
 PYTEST := -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-middle test-newest lint bench clean
+.PHONY: help demo test test-oldest test-middle test-newest lint bench vendor-suites frameworks clean
 
 help:  ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,14 +40,25 @@ test-newest: $(VENV)/.test  ## Test everything on the newest SDKs, with branch c
 lint: $(VENV)/.test  ## Check style and types.
 	@$(RUN)/ruff check .
 	@$(RUN)/mypy
+	@$(RUN)/mypy tracked_inference/client.py  # which its stub would hide
 	@$(RUN)/pyright --pythonpath $(RUN)/python
 
 bench: $(VENV)/.test  ## Time what must be fast, side by side with what it is compared with.
 	@set -e; for bench in tests/benchmarks/bench_*.py; do \
 		$(RUN)/python -m "tests.benchmarks.$$(basename "$$bench" .py)" $(ARGS); done
 
+vendor-suites: $(VENV)/.test  ## Run the vendors' own test suites, plain and tracked, and compare; long, downloads them.
+	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python tests/vendor_suites/run.py \
+		$(or $(ARGS),--download anthropic==2.12.0 --download openai==3.54.0)
+
+frameworks: | $(UV)  ## Test the frameworks over tracked clients, each in an environment of its own.
+	@for group in frameworks frameworks-instructor; do \
+		$(UV) venv -q --allow-existing --python $(RUN)/python .venv-$$group && \
+		$(UV) pip install -q --python .venv-$$group/bin/python -e . --group $$group && \
+		.venv-$$group/bin/python $(PYTEST) tests/frameworks $(ARGS) || exit 1; done
+
 clean:  ## Remove everything that was made.
-	rm -rf $(VENV) $(OLDEST) $(MIDDLE) build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(MIDDLE) .venv-frameworks .venv-frameworks-instructor .vendor-suites build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Environments. A stamp says that one is complete, and is older than what it was made from when that has changed.

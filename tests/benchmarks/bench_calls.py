@@ -1,7 +1,7 @@
 """
 What tracking costs: the SDKs as they come against tracked clients, per call and per stream of 500 chunks.
 
-    python tests/benchmarks/calls.py [--json] [--rounds 15] [--only anthropic-sync] [--callgrind openai-sync-call]
+    python tests/benchmarks/bench_calls.py [--json] [--rounds 15] [--only anthropic-sync] [--callgrind openai-sync-call]
 
 Nothing is sent: the SDKs' HTTP clients are given a transport that answers from memory, so what is compared with is the
 SDK's own work, without any network or model.
