@@ -424,7 +424,7 @@ def test_a_source_that_hangs_delays_no_call():
         took = time.perf_counter() - started
 
         assert refusals == {None}
-        assert took < 1
+        assert took < 8  # it would be 10 if anything waited for the source
     finally:
         release.set()
         guard.close()
