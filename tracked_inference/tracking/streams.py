@@ -12,15 +12,16 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference._call import is_cancellation
-from tracked_inference._handover import hand_over, prepare
+from tracked_inference.tracking.call import is_cancellation
+from tracked_inference.tracking.handover import hand_over, prepare
+from tracked_inference.tracking.http import response_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from tracked_inference._call import Call
+    from tracked_inference.tracking.call import Call
 
-__all__ = ["extended", "observe_stream", "response_of"]
+__all__ = ["extended", "observe_stream"]
 
 
 def _events(base: Any) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def _events(base: Any) -> dict[str, Any]:
         if reader is None or call.settled:
             yield from base.__iter__(self)
             return
-        skip, see, look = reader.skip, reader.see, call.meter.look
+        skip, see, look = reader.skip, reader.see, call.faults.look
         try:
             call.inside = True
             for item in base.__iter__(self):
@@ -44,10 +45,10 @@ def _events(base: Any) -> dict[str, Any]:
             raise
         except BaseException as error:
             call.inside = False
-            call.meter.broke(call, error)
+            call.broke(error)
             raise
         call.inside = False
-        call.meter.guarded("record", call.stream_ended)
+        call.faults.guarded("record", call.stream_ended)
 
     def __next__(self: Any) -> Any:
         call: Call = self._tracked_call
@@ -59,15 +60,15 @@ def _events(base: Any) -> dict[str, Any]:
                 call.inside = True
                 item = base.__next__(self)
                 call.inside = False
-                if type(item) in reader.skip or not call.meter.look(reader.see, item):
+                if type(item) in reader.skip or not call.faults.look(reader.see, item):
                     return item
         except StopIteration:
             call.inside = False
-            call.meter.guarded("record", call.stream_ended)
+            call.faults.guarded("record", call.stream_ended)
             raise
         except BaseException as error:
             call.inside = False
-            call.meter.broke(call, error)
+            call.broke(error)
             raise
 
     return {"__iter__": __iter__, "__next__": __next__}
@@ -121,15 +122,15 @@ class _AsyncTap:
                 call.inside = True
                 item = await self._step()
                 call.inside = False
-                if type(item) in self._skip or not call.meter.look(self._see, item):
+                if type(item) in self._skip or not call.faults.look(self._see, item):
                     return item
         except StopAsyncIteration:
             call.inside = False
-            call.meter.guarded("record", call.stream_ended)
+            call.faults.guarded("record", call.stream_ended)
             raise
         except BaseException as error:
             call.inside = False
-            call.meter.broke(call, error)
+            call.broke(error)
             raise
 
     def __getattr__(self, name: str) -> Any:  # aclose, asend: the SDK's generator has them
@@ -156,15 +157,15 @@ class _Tap:
                 call.inside = True
                 item = next(self._inner)
                 call.inside = False
-                if type(item) in reader.skip or not call.meter.look(reader.see, item):
+                if type(item) in reader.skip or not call.faults.look(reader.see, item):
                     return item
         except StopIteration:
             call.inside = False
-            call.meter.guarded("record", call.stream_ended)
+            call.faults.guarded("record", call.stream_ended)
             raise
         except BaseException as error:
             call.inside = False
-            call.meter.broke(call, error)
+            call.broke(error)
             raise
 
     def __getattr__(self, name: str) -> Any:
@@ -194,11 +195,11 @@ def _closed(call: Call) -> None:
         return
     error = sys.exc_info()[1]
     if isinstance(error, GeneratorExit):  # a generator is finalized, by the garbage collector for all we know
-        hand_over(functools.partial(call.meter.guarded, "record", call.stream_left))
+        hand_over(functools.partial(call.faults.guarded, "record", call.stream_left))
     elif error is not None and is_cancellation(error):
-        call.meter.guarded("record", call.failed, error)
+        call.faults.guarded("record", call.failed, error)
     else:
-        call.meter.guarded("record", call.stream_left)
+        call.faults.guarded("record", call.stream_left)
 
 
 _made: dict[tuple[Any, type], type] = {}
@@ -227,15 +228,11 @@ def observe_stream(stream: Any, call: Call, *, asynchronous: bool) -> None:
         # anthropic < 1 answers isinstance() itself, and knows no subclasses: the class stays, and its iterator is watched.
         stream.__class__ = base
         inner = stream._iterator
-        stream._iterator = _AsyncTap(None, call, inner, inner.__anext__) if asynchronous else _Tap(call, inner)
+        stream._iterator = (
+            _AsyncTap(None, call, inner, inner.__anext__) if asynchronous else _Tap(call, inner)
+        )
     watch_close(response_of(stream), call)
     weakref.finalize(stream, _dropped, call)
-
-
-def response_of(result: Any) -> Any:
-    """The HTTP response under an SDK object."""
-    response = getattr(result, "response", None)
-    return response if response is not None else getattr(result, "http_response", None)
 
 
 def watch_close(response: Any, call: Call) -> None:
@@ -252,4 +249,4 @@ def watch_close(response: Any, call: Call) -> None:
 def _dropped(call: Call) -> None:
     """A stream went out of use; runs in a finalizer."""
     if not call.settled:
-        hand_over(functools.partial(call.meter.guarded, "record", call.stream_left))
+        hand_over(functools.partial(call.faults.guarded, "record", call.stream_left))
