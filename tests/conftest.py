@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from tracked_inference import PriceTable, TrackedClient
 from tracked_inference.loopback import Answer, LoopbackVendor
-from tracked_inference.tracking import background
+from tracked_inference.tracking import background, handover
 from tracked_inference.tracking import faults as faults_of_tracking
 
 try:
@@ -82,6 +82,12 @@ def _clean(monkeypatch):
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(background, "background", background.Background())
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """On a busy machine a finalizer's work may take longer than a program should wait for it, but not than a test should."""
+    monkeypatch.setattr(handover, "_PATIENCE_SECONDS", 20.0)
 
 
 @pytest.fixture(autouse=True)
