@@ -19,7 +19,8 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 
 from tests.pricing.test_corpus import EXPLAINED as explained_of_the_engine
-from tracked_inference import TrackedClient, _call
+from tracked_inference import TrackedClient
+from tracked_inference.tracking import call as _call
 
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
 WIRES = {

@@ -126,6 +126,8 @@ class Usage:
         """Tokens by kind over all passes: what the metric `ai_inference_tokens_total` counts."""
         if len(self.passes) == 1:
             counts = self.passes[0].counts
+            if counts.keys() <= _TOKEN_UNITS and {*map(type, counts.values())} <= _WHOLE:
+                return dict(counts)  # type: ignore[arg-type]  # it was just seen
             return {unit: int(counts[unit]) for unit in counts if unit in _TOKEN_UNITS}
         total: dict[str, int] = {}
         for one in self.passes:
@@ -160,6 +162,7 @@ class Usage:
 
 
 _TOKEN_UNITS = frozenset(TOKEN_UNITS)
+_WHOLE = {int}
 
 make_pass = maker(Pass)
 """`Pass`, for the readers of responses: the same object, made for less."""

@@ -123,7 +123,9 @@ def clients(sdk_name: str, kind: str) -> tuple[Any, Any]:
         stream = b'"stream":true' in request.content or b'"stream": true' in request.content
         media = "text/event-stream" if stream else "application/json"
         return http.Response(
-            200, content=streamed if stream else whole, headers={"content-type": media, "request-id": "req_1"}
+            200,
+            content=streamed if stream else whole,
+            headers={"content-type": media, "request-id": "req_1", "x-request-id": "req_1"},
         )
 
     name = {"anthropic": "Anthropic", "openai": "OpenAI"}[sdk_name]
@@ -226,6 +228,22 @@ def import_milliseconds(times: int = 9) -> float:
     return round(statistics.median(float(run.stdout) for run in runs[1:]), 1)  # the first one compiles
 
 
+WARM_UP = 30
+"""Calls before the count: the interpreter specialises its bytecode, caches fill, classes are made."""
+
+
+def counted(way: str, times: int, scenario: str) -> None:
+    """Do the scenario's calls with valgrind's count switched on; what comes before runs uncounted, and so much faster."""
+    sdk, kind, _ = scenario.split("-")
+    gc.disable()
+    run = work(scenario, clients(sdk, kind)[way == "tracked"])
+    run(WARM_UP if times > 20 else 3)
+    for switch in ("on", "off"):
+        subprocess.run(["callgrind_control", "-i", switch, str(os.getpid())], check=True, capture_output=True)
+        if switch == "on" and times:
+            run(times)
+
+
 def instructions(scenario: str, calls: int) -> dict[str, Any]:
     """Instructions for one call by valgrind's count, which no other work disturbs."""
     valgrind = shutil.which("valgrind")
@@ -233,20 +251,22 @@ def instructions(scenario: str, calls: int) -> dict[str, Any]:
         sys.exit("valgrind is not installed")
     counts: dict[tuple[str, int], int] = {}
     for way in ("plain", "tracked"):
-        for times in (3, 3 + calls):
+        for times in (0, calls):
             with tempfile.TemporaryDirectory() as folder:
-                command = [valgrind, "--tool=callgrind", f"--callgrind-out-file={folder}/out", sys.executable]
-                command += [__file__, "--repeat", way, str(times), scenario]
+                command = [valgrind, "--tool=callgrind", "--instr-atstart=no"]
+                command += [f"--callgrind-out-file={folder}/out", sys.executable, __file__]
+                command += ["--repeat", way, str(times), scenario]
                 environment = {**os.environ, "PYTHONHASHSEED": "0"}
                 made = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
             found = re.search(r"Collected : (\d+)", made.stderr)
             assert found is not None, made.stderr
             counts[way, times] = int(found[1])
-    plain, tracked = ((counts[way, 3 + calls] - counts[way, 3]) / calls for way in ("plain", "tracked"))
+    plain, tracked = ((counts[way, calls] - counts[way, 0]) / calls for way in ("plain", "tracked"))
     return {
         "scenario": scenario,
         "plain_instructions": round(plain),
         "tracked_instructions": round(tracked),
+        "added_instructions": round(tracked - plain),
         "ratio": round(tracked / plain, 4),
     }
 
@@ -266,12 +286,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.repeat:
         way, times, scenario = arguments.repeat
-        sdk, kind, _ = scenario.split("-")
-        gc.disable()
-        work(scenario, clients(sdk, kind)[way == "tracked"])(int(times))
+        counted(way, int(times), scenario)
         return
     if arguments.callgrind:
-        calls = 10 if arguments.callgrind.endswith("stream") else 50
+        calls = 10 if arguments.callgrind.endswith("stream") else 100
         print(json.dumps(instructions(arguments.callgrind, calls), indent=2))
         return
     where = {name: version(name) for name in ("anthropic", "openai")}

@@ -96,7 +96,7 @@ class Collectors:
         self._known_models: set[str] = set()
         self._hours: dict[str, RollingHour] = {}
         self._tables: dict[tuple[str, str], float] = {}
-        self._shared = multiprocess()
+        self.shared = multiprocess()
         self._refresher: threading.Thread | None = None
         _living.add(self)
 
@@ -139,7 +139,7 @@ class Collectors:
             if hour is None:
                 hour = self._hours[feature] = RollingHour()
                 child = self.cost_per_hour.labels(feature)
-                if self._shared:
+                if self.shared:
                     child.set(0)
                 else:
                     child.set_function(hour.total)
@@ -152,7 +152,7 @@ class Collectors:
             age = self.table_age.labels(version, sha256)
             born = recorded_at.timestamp()
             self._tables[version, sha256] = born
-            if self._shared:
+            if self.shared:
                 age.set(max(time.time() - born, 0.0))
             else:
                 age.set_function(lambda: max(time.time() - born, 0.0))
@@ -163,7 +163,7 @@ class Collectors:
 
         In one process they are read when they are scraped; files shared between processes must be written, by a thread.
         """
-        if not self._shared:
+        if not self.shared:
             return
         self.refresh()
         if self._refresher is None:

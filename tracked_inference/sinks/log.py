@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from tracked_inference.usage import TOKEN_UNITS
+
 if TYPE_CHECKING:
     from tracked_inference.record import CallRecord
 
@@ -48,6 +50,10 @@ class LogSink:
 
 
 _MAX_TOLD = 1000
+_OUTPUT, _READ, _WRITTEN = (
+    frozenset(unit for unit in TOKEN_UNITS if unit.startswith(kind))
+    for kind in ("output", "cache_read", "cache_write")
+)
 
 
 def fields_of(record: CallRecord) -> dict[str, Any]:
@@ -77,11 +83,11 @@ def fields_of(record: CallRecord) -> dict[str, Any]:
         total = output = read = written = 0
         for unit, count in usage.tokens().items():  # once, where the properties of `usage` would each do it
             total += count
-            if unit.startswith("output"):
+            if unit in _OUTPUT:
                 output += count
-            elif unit.startswith("cache_read"):
+            elif unit in _READ:
                 read += count
-            elif unit.startswith("cache_write"):
+            elif unit in _WRITTEN:
                 written += count
         fields["input_tokens"] = total - output
         fields["output_tokens"] = output
@@ -99,10 +105,14 @@ def fields_of(record: CallRecord) -> dict[str, Any]:
         fields["requested_model"] = record.requested_model
     if record.time_to_first_token_seconds is not None:
         fields["time_to_first_token_seconds"] = round(record.time_to_first_token_seconds, 3)
-    for name in ("user", "error_type", "request_id", "trace_id"):
-        value = getattr(record, name)
-        if value is not None:
-            fields[name] = value
+    if record.user is not None:
+        fields["user"] = record.user
+    if record.error_type is not None:
+        fields["error_type"] = record.error_type
+    if record.request_id is not None:
+        fields["request_id"] = record.request_id
+    if record.trace_id is not None:
+        fields["trace_id"] = record.trace_id
     if record.tags:
         fields["tags"] = dict(record.tags)
     return fields

@@ -6,10 +6,10 @@ Children are looked up once for each combination of labels and kept, so that a c
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.sinks._collectors import CAPPED, Collectors, collectors_of
+from tracked_inference.sinks._quick import adder, observer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,39 +53,46 @@ class MetricsSink:
 
     def __call__(self, record: CallRecord, /) -> None:
         cost = record.cost
-        total = cost.total_usd
-        feature = self._feature(record.feature)
+        total, status = cost.total_usd, cost.status
+        feature = self._features.get(record.feature) or self._feature(record.feature)
         # A refused request echoes the name that was asked for, which may be any typing error.
         known = total is not None and cost.reasons != ("not_billed",)
         children = self._labelled(record.model, record.feature, record.team, known=known)
-        children.calls(record.outcome).inc()
+        children.calls[record.outcome](1)
         exemplar = None if record.trace_id is None else {"trace_id": record.trace_id}
         if total is not None:
             dollars = float(total)
-            sound = dollars >= 0 and math.isfinite(dollars)  # one NaN would poison a sum for ever
-            if sound and dollars > 0:
-                children.cost.inc(dollars, exemplar)
-                feature.by_status(cost.status).inc(dollars)
-                feature.hour.add(dollars)
-                self._all.keep_fresh()
-            if sound and cost.status != "free":
-                feature.cost_per_call.observe(dollars, exemplar)
-        if cost.status in _UNPRICED:
+            sound = 0 <= dollars < _INFINITY  # one NaN would poison a sum for ever
+            if sound:
+                if dollars:
+                    if exemplar is None:
+                        children.cost(dollars)
+                    else:
+                        children.cost_child.inc(dollars, exemplar)
+                    feature.by_status(status)(dollars)
+                    feature.hour.add(dollars)
+                    if self._all.shared:
+                        self._all.keep_fresh()
+                if status != "free":
+                    feature.cost_per_call.see(dollars, exemplar)
+        if status in _UNPRICED:
             for reason in cost.reasons or ("unknown",):
                 self._all.unpriced.labels(children.model, children.feature, _word(reason)).inc()
-        if cost.status in _UNMEASURED:
+        if status in _UNMEASURED:
             for reason in cost.reasons or ("unknown",):
                 self._all.unmeasured.labels(children.model, children.feature, _word(reason)).inc()
         usage = record.usage
         if usage is not None:
+            add = children.tokens
             for unit, count in usage.tokens().items():
-                children.tokens(unit).inc(count)
+                (add.get(unit) or children.more_tokens(unit))(count)
             if usage.reasoning_tokens > 0:
                 self._all.reasoning.labels(children.model, children.feature).inc(usage.reasoning_tokens)
-        children.duration.observe(max(record.duration_seconds, 0.0), exemplar)
+        duration = record.duration_seconds
+        children.duration.see(duration if duration > 0 else 0.0, exemplar)
         first = record.time_to_first_token_seconds
         if first is not None:
-            children.first_token().observe(max(first, 0.0), exemplar)
+            children.first_token().see(first if first > 0 else 0.0, exemplar)
         if record.attempts > 1:
             children.retries.inc(record.attempts - 1)
 
@@ -118,11 +125,11 @@ class MetricsSink:
 
     def call_started(self, call: Any) -> None:
         """A call is in flight."""
-        self._feature(call.feature).in_progress.inc()
+        (self._features.get(call.feature) or self._feature(call.feature)).in_progress(1)
 
     def call_ended(self, call: Any) -> None:
         """A call is no longer in flight."""
-        self._feature(call.feature).in_progress.dec()
+        (self._features.get(call.feature) or self._feature(call.feature)).in_progress(-1)
 
     def show_prices(self, model: str, rates: Mapping[str, Any]) -> None:
         """Show the list price of each token kind of a model that was seen."""
@@ -158,10 +165,12 @@ class MetricsSink:
                 if label != value:
                     collectors.overflow.labels(name).inc()
         if known and found.cost is None:
-            found.cost = self._all.cost.labels(found.model, found.feature, found.team)
+            found.cost_child = self._all.cost.labels(found.model, found.feature, found.team)
+            found.cost = adder(found.cost_child)
         return found
 
 
+_INFINITY = float("inf")
 _UNPRICED = frozenset({"unpriced", "partial"})
 _UNMEASURED = frozenset({"unmeasured", "lower_bound"})
 
@@ -171,43 +180,59 @@ class _Children:
 
     __slots__ = (
         "_all",
-        "_calls",
         "_first_token",
-        "_tokens",
+        "calls",
         "cost",
+        "cost_child",
         "duration",
         "feature",
         "model",
         "retries",
         "team",
+        "tokens",
     )
 
     def __init__(self, collectors: Collectors, model: str, feature: str, team: str) -> None:
         self._all = collectors
         self.model, self.feature, self.team = model, feature, team
-        self.cost: Any = None  # made once the model has a price: a model without one must not read as $0
-        self.duration = collectors.duration.labels(model, feature)
+        # Made once the model has a price: a model without one must not read as $0.
+        self.cost: Any = None
+        self.cost_child: Any = None
+        self.duration = _Histogram(collectors.duration.labels(model, feature))
         self.retries = collectors.retries.labels(model, feature)
-        self._calls = {
-            outcome: collectors.calls.labels(model, feature, team, outcome) for outcome in _OUTCOMES
+        self.calls = {
+            outcome: adder(collectors.calls.labels(model, feature, team, outcome)) for outcome in _OUTCOMES
         }
-        self._tokens = {unit: collectors.tokens.labels(model, feature, unit) for unit in ("input", "output")}
-        self._first_token: Any = None  # made by the first stream
+        self.tokens = {
+            unit: adder(collectors.tokens.labels(model, feature, unit)) for unit in ("input", "output")
+        }
+        self._first_token: _Histogram | None = None  # made by the first stream
 
-    def first_token(self) -> Any:
+    def first_token(self) -> _Histogram:
         child = self._first_token
         if child is None:
-            child = self._first_token = self._all.first_token.labels(self.model, self.feature)
+            child = self._first_token = _Histogram(self._all.first_token.labels(self.model, self.feature))
         return child
 
-    def calls(self, outcome: str) -> Any:
-        return self._calls[outcome]
+    def more_tokens(self, unit: str) -> Any:
+        add = self.tokens[unit] = adder(self._all.tokens.labels(self.model, self.feature, unit))
+        return add
 
-    def tokens(self, unit: str) -> Any:
-        child = self._tokens.get(unit)
-        if child is None:
-            child = self._tokens[unit] = self._all.tokens.labels(self.model, self.feature, unit)
-        return child
+
+class _Histogram:
+    """A histogram's child, with exemplars where there are any."""
+
+    __slots__ = ("_child", "_observe")
+
+    def __init__(self, child: Any) -> None:
+        self._child = child
+        self._observe = observer(child)
+
+    def see(self, amount: float, exemplar: dict[str, str] | None) -> None:
+        if exemplar is None:
+            self._observe(amount)
+        else:
+            self._child.observe(amount, exemplar)
 
 
 class _FeatureChildren:
@@ -217,15 +242,15 @@ class _FeatureChildren:
 
     def __init__(self, collectors: Collectors, feature: str) -> None:
         self._all, self._feature = collectors, feature
-        self._by_status = {"exact": collectors.cost_by_status.labels(feature, "exact")}
-        self.cost_per_call = collectors.cost_per_call.labels(feature)
-        self.in_progress = collectors.in_progress.labels(feature)
+        self._by_status = {"exact": adder(collectors.cost_by_status.labels(feature, "exact"))}
+        self.cost_per_call = _Histogram(collectors.cost_per_call.labels(feature))
+        self.in_progress = adder(collectors.in_progress.labels(feature))
         self.hour: RollingHour = collectors.rolling_hour(feature)
 
     def by_status(self, status: str) -> Any:
         child = self._by_status.get(status)
         if child is None:
-            child = self._by_status[status] = self._all.cost_by_status.labels(self._feature, status)
+            child = self._by_status[status] = adder(self._all.cost_by_status.labels(self._feature, status))
         return child
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Call"]
 
+_NO_TAGS: Mapping[str, str] = {}
+
 
 class Call:
     """
@@ -31,35 +33,21 @@ class Call:
     and only the first one counts.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "attempts",
-        "counts_attempts",
-        "ended",
-        "faults",
-        "feature",
-        "inside",
-        "lost_attempts",
-        "may_be_kept",
-        "opened",
-        "operation",
-        "provider",
-        "reader",
-        "recorder",
-        "region",
-        "request",
-        "request_id",
-        "requested_model",
-        "response",
-        "settled",
-        "start",
-        "started",
-        "stream",
-        "tags",
-        "team",
-        "trace_id",
-        "user",
-    )
+    # What most calls leave as it is stands on the class.
+    user: str | None = None
+    region: str | None = None
+    trace_id: str | None = None
+    request_id: str | None = None
+    attempts = 0
+    lost_attempts = 0  # requests that timed out before the one that answered; they may be billed
+    response: Any = None  # the last HTTP response, while the SDK works on it
+    reader: Reader | None = None
+    opened = False  # the SDK gave the caller a stream
+    inside = False  # the SDK's own iterator runs: what it closes is not closed by the caller
+    settled = False
+    ended = False  # it counts no more among the calls in progress
+    counts_attempts = True  # this SDK tells when it sends
+    may_be_kept = False  # there is middleware, which may answer without sending
 
     def __init__(
         self,
@@ -78,24 +66,8 @@ class Call:
         self.stream = stream
         model = request.get("model") if request is not None else None
         self.requested_model: str | None = model if isinstance(model, str) else None
-        self.feature: str = ""
-        self.team: str = ""
-        self.user: str | None = None
-        self.tags: Mapping[str, str] = {}
-        self.provider = ""
-        self.region: str | None = None
-        self.trace_id: str | None = None
-        self.attempts = 0
-        self.lost_attempts = 0  # requests that timed out before the one that answered; they may be billed
-        self.request_id: str | None = None
-        self.response: Any = None  # the last HTTP response, while the SDK works on it
-        self.reader: Reader | None = None
-        self.opened = False  # the SDK gave the caller a stream
-        self.inside = False  # the SDK's own iterator runs: what it closes is not closed by the caller
-        self.settled = False
-        self.ended = False  # it counts no more among the calls in progress
-        self.counts_attempts = True  # this SDK tells when it sends
-        self.may_be_kept = False  # there is middleware, which may answer without sending
+        self.feature = self.team = self.provider = ""
+        self.tags: Mapping[str, str] = _NO_TAGS
 
     @property
     def started_at(self) -> datetime:

@@ -178,11 +178,14 @@ class Meter:
         if around is not None and around.team is None and self.declared is not None:
             declared = self.declared.get(call.feature)
             call.team = declared.team if declared is not None else call.team
-        call.user = who.user
+        if who.user is not None:
+            call.user = who.user
         call.tags = who.tags
         call.provider, call.region = self.seller(client)
-        call.counts_attempts = hasattr(client, "_prepare_options")
-        call.may_be_kept = getattr(client, "_middleware_chain", None) is not None
+        if not hasattr(client, "_prepare_options"):
+            call.counts_attempts = False
+        if getattr(client, "_middleware_chain", None) is not None:
+            call.may_be_kept = True
         trace = sys.modules.get("opentelemetry.trace")
         if trace is not None:  # the application traces
             self.faults.guarded("begin", _note_trace, trace, call)

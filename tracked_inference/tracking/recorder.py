@@ -33,6 +33,8 @@ __all__ = ["Catch", "Recorder", "hooks"]
 NOT_BILLED = Usage(passes=(), free="not_billed")
 """The vendor answered with an error: a true zero."""
 
+_MAY_GO_ON = frozenset({"responses", "videos"})
+"""Operations whose answer may be there before the work is done."""
 _OPEN = frozenset({"queued", "in_progress"})
 
 
@@ -69,6 +71,9 @@ class Recorder:
     def answered(self, call: Call, body: Any, *, left: bool = False) -> None:
         """The SDK's answer, or its JSON, is here; `left` if the caller did not read it to its end."""
         kind = call.operation.kind
+        if kind == CALL and call.operation.name not in _MAY_GO_ON:
+            call.finish("abandoned" if left else "ok", body)
+            return
         status = get(body, "status")
         if kind == RETRIEVE:
             retrieved(call, body)

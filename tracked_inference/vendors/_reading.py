@@ -8,20 +8,23 @@ from typing import Any, Protocol
 __all__ = ["Reader", "StreamReader", "get", "media_type", "path_of"]
 
 
+_MISSING: Any = object()
+
+
 def get(thing: Any, name: str) -> Any:
     """A field of an SDK object or of a mapping; None where there is none."""
     if isinstance(thing, dict):
         return thing.get(name)
-    try:
-        return thing.__dict__[name]
-    except (AttributeError, KeyError, TypeError):
-        pass
-    try:
-        extra = thing.__pydantic_extra__
-    except AttributeError:
-        return getattr(thing, name, None)
-    # Not by getattr: to say that it has no such field, pydantic takes longer than all the rest of a call's reading.
-    return extra.get(name) if extra else None
+    said = getattr(thing, "__dict__", None)
+    if type(said) is dict:
+        found = said.get(name, _MISSING)
+        if found is not _MISSING:
+            return found
+        extra = getattr(thing, "__pydantic_extra__", _MISSING)
+        if extra is not _MISSING:
+            # Not by getattr: to say that it has no such field, pydantic takes longer than all the rest of a call's reading.
+            return extra.get(name) if type(extra) is dict else None
+    return getattr(thing, name, None)
 
 
 def path_of(url: str) -> str:

@@ -114,9 +114,10 @@ class _Chat(StreamReader):
         self._service_tier: Any = None
 
     def see(self, event: Any, /) -> bool:
-        said: Any = event if isinstance(event, dict) else event.__dict__
+        parsed = not isinstance(event, dict)
+        said: Any = event.__dict__ if parsed else event
         usage, tier = said.get("usage"), said.get("service_tier")
-        if self.hide and usage is None and said is not event:
+        if self.hide and usage is None and parsed:
             # The SDK notes which fields the vendor sent; a null usage in each chunk is there only because we asked.
             event.__pydantic_fields_set__.discard("usage")
         if tier is not None:
