@@ -17,6 +17,8 @@ _BY_STATUS = pick("ai_inference_cost_by_status_usd_total", _MINE)
 _SURE = pick("ai_inference_cost_by_status_usd_total", _MINE, status='=~"exact|free"')
 _COVERAGE = raw("ai_inference_bill_coverage_ratio")
 _PRICE_ERROR = raw("ai_inference_bill_price_error_ratio")
+_CHECKED = raw("ai_inference_bill_reconciled_timestamp_seconds")
+_UNANSWERED = raw("ai_inference_budget_source_errors_total")
 _AGE = raw("ai_inference_price_table_age_seconds")
 _TABLE = raw("ai_inference_price_table_info")
 _FAULTS = raw("ai_inference_tracking_errors_total")
@@ -41,8 +43,8 @@ def dashboard() -> dict[str, object]:
 
 
 def _gained(selector: object, by: str = "", window: str = "$__range") -> str:
-    """What a rare counter gained, first values of series born in the window included."""
-    born = f"min_over_time({selector}[{window}]) unless {selector} offset {window}"
+    """What a rare counter gained, first values of series born in the window included: not seen in six hours before it."""
+    born = f"min_over_time({selector}[{window}]) unless last_over_time({selector}[6h] offset {window})"
     return f"""sum{f" by ({by})" if by else ""} (
       label_replace(increase({selector}[{window}]), "part", "increase", "", "")
       or
@@ -182,7 +184,7 @@ def _prices() -> tuple[dict[str, object], ...]:
                 Column("A", "Processes", "locale", 0, 100),
                 Column("B", "Age", "s", 0, 100, limits=(30 * 86400, 45 * 86400)),
             ],
-            size=(12, 7),
+            size=(10, 7),
             none="no process seen",
         ),
         timeseries(
@@ -193,10 +195,20 @@ def _prices() -> tuple[dict[str, object], ...]:
                 query(f"max by (vendor) ({_PRICE_ERROR})", "{{vendor}}: price error"),
             ],
             "percentunit",
-            size=(12, 7),
+            size=(10, 7),
             low=None,
             decimals=1,
             none="not reconciled: see tracked-inference reconcile",
+        ),
+        stat(
+            "Last reconciled",
+            "How long ago, at the end of the time range; the vendor that was not looked at for longest.",
+            f"max(time() - max by (vendor) ({_CHECKED}))",
+            "s",
+            size=(4, 7),
+            decimals=0,
+            limits=(7 * 86400, 8 * 86400),
+            none="never",
         ),
     )
 
@@ -209,7 +221,7 @@ def _tracking() -> tuple[dict[str, object], ...]:
             "Per hour, by stage. The calls were not affected.",
             [query(f"sum by (stage) (rate({_FAULTS}[$__rate_interval])) * 3600", "{{stage}}")],
             "short",
-            size=(6, 7),
+            size=(8, 7),
             interval="5m",
             none="none",
         ),
@@ -218,7 +230,16 @@ def _tracking() -> tuple[dict[str, object], ...]:
             'Calls per hour that were counted as "other" because too many values of a label were seen.',
             [query(f"sum by (label) (rate({_OVERFLOW}[$__rate_interval])) * 3600", "{{label}}")],
             "short",
-            size=(6, 7),
+            size=(8, 7),
+            interval="5m",
+            none="none",
+        ),
+        timeseries(
+            "Budget guards without an answer",
+            "Times per hour that a budget guard asked for the spend to date and got no answer, by reason.",
+            [query(f"sum by (reason) (rate({_UNANSWERED}[$__rate_interval])) * 3600", "{{reason}}")],
+            "short",
+            size=(8, 7),
             interval="5m",
             none="none",
         ),
@@ -233,7 +254,7 @@ def _tracking() -> tuple[dict[str, object], ...]:
                 ),
             ],
             "short",
-            size=(6, 7),
+            size=(12, 7),
         ),
         timeseries(
             "Workers that answer in turn",
@@ -245,7 +266,7 @@ def _tracking() -> tuple[dict[str, object], ...]:
                 )
             ],
             "short",
-            size=(6, 7),
+            size=(12, 7),
             decimals=0,
             none="none",
         ),

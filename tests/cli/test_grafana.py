@@ -121,7 +121,7 @@ def test_terraform_points_at_the_dashboards_beside_it(tmp_path) -> None:
     text = (tmp_path / "main.tf").read_text()
     assert 'resource "grafana_dashboard"' in text
     assert text.count("{") == text.count("}")
-    assert 3 == len(list((tmp_path / "dashboards").glob("*.json")))
+    assert 4 == len(list((tmp_path / "dashboards").glob("*.json")))
 
 
 def test_changed_files_are_not_lost(tmp_path) -> None:

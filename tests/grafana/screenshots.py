@@ -32,6 +32,7 @@ PICTURES = {
     "spend-light": ("spend", 7, "light", ()),
     "feature": ("feature", 4, "dark", ("feature=document_summarisation",)),
     "trust": ("trust", 7, "dark", ()),
+    "orphans": ("orphans", 21, "dark", ()),
 }
 
 
