@@ -31,7 +31,7 @@ def dashboard() -> dict[str, object]:
         "One feature: what it costs, how its calls are made, how fast and how sound they are, against its own last week.",
         [feature_variable(many=False), model_variable()],
         [
-            Row("$feature", _head()),
+            Row("Feature: $feature", _head()),
             Row("Money", _money()),
             Row("Tokens", _tokens()),
             Row("Time", _time()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .names import raw
 from .page import page, variable
-from .panels import Column, Row, bar_gauge, query, stat, table, timeseries
+from .panels import Column, Row, query, stat, table, timeseries
 from .queries import pick
 
 __all__ = ["dashboard"]
@@ -48,8 +48,8 @@ def _now() -> tuple[dict[str, object], ...]:
             none=_NO_SCAN,
         ),
         stat(
-            "Against last week",
-            "The same, less what it was seven days before.",
+            "In a week",
+            "The cost of a month, less what it was seven days before.",
             f"(sum({_COST}) or {_NOTHING}) - (sum({_COST} offset 1w) or {_NOTHING_THEN})",
             "currencyUSD",
             decimals=2,
@@ -65,7 +65,7 @@ def _now() -> tuple[dict[str, object], ...]:
             none=_NO_SCAN,
         ),
         stat(
-            "Of unknown cost",
+            "Cost unknown",
             "Resources for which the scanner has no rate: they are not in the cost.",
             f"sum({_UNKNOWN}) or {_NOTHING}",
             "locale",
@@ -109,25 +109,17 @@ def _where() -> tuple[dict[str, object], ...]:
                 f"sum by ({by}) ({_UNKNOWN})",
             ],
             [
-                Column("team", "Team", width=120),
-                Column("region", "Region", width=120),
+                Column("team", "Team", width=150),
+                Column("region", "Region", width=150),
                 Column("kind", "Kind"),
                 Column("A", "Per month", "prefix:$", 2, 110, none="not known"),
                 Column("B", "Change", "prefix:$", 2, 100, limits=(0.01, 50), none=" "),
                 Column("C", "Resources", "locale", 0, 95),
                 Column("D", "Cost unknown", "locale", 0, 115, none=" "),
             ],
-            size=(16, 10),
+            size=(24, 10),
             sort="Per month",
             none="nothing found, or no scan seen",
-        ),
-        bar_gauge(
-            "By kind",
-            "Dollars a month, by the last scan.",
-            f"sort_desc(sum by (kind) ({_COST}) > 0)",
-            "currencyUSD",
-            "{{kind}}",
-            size=(8, 10),
         ),
     )
 

@@ -154,7 +154,7 @@ def _who() -> tuple[dict[str, object], ...]:
                 Column("C", "Calls", "locale", 0, 110),
                 Column("D", "Cost per call", "currencyUSD", 4, 120),
             ],
-            size=(24, 10),
+            size=(24, 13),
             sort="Cost",
         ),
         bar_gauge(
@@ -281,7 +281,7 @@ def _budgets() -> tuple[dict[str, object], ...]:
                 Column("E", "Pace now", "suffix: x", 1, 90, limits=(2, 6)),
                 Column("F", "Lasts", "d", 1, 95, limits=(3, 7), colours=RED_TO_GREEN),
             ],
-            size=(24, 9),
+            size=(24, 10),
             sort="Of budget",
             none="no budgets; or the recording rules are not loaded",
         ),

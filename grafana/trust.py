@@ -17,12 +17,14 @@ _BY_STATUS = pick("ai_inference_cost_by_status_usd_total", _MINE)
 _SURE = pick("ai_inference_cost_by_status_usd_total", _MINE, status='=~"exact|free"')
 _COVERAGE = raw("ai_inference_bill_coverage_ratio")
 _PRICE_ERROR = raw("ai_inference_bill_price_error_ratio")
+_BILLED = raw("ai_inference_bill_usd")
 _CHECKED = raw("ai_inference_bill_reconciled_timestamp_seconds")
 _UNANSWERED = raw("ai_inference_budget_source_errors_total")
 _AGE = raw("ai_inference_price_table_age_seconds")
 _TABLE = raw("ai_inference_price_table_info")
 _FAULTS = raw("ai_inference_tracking_errors_total")
 _OVERFLOW = raw("ai_inference_label_overflow_total")
+_EITHER_WAY = ("red", "green", "red")
 _TO_FEATURE = [link_to("feature", "Open this feature", "&var-feature=${__value.raw}")]
 
 
@@ -105,10 +107,11 @@ def _glance() -> tuple[dict[str, object], ...]:
         stat(
             "Tracking faults",
             "Faults of the tracking itself in the time range; the calls were not affected.",
-            f"sum({_gained(_FAULTS)}) or vector(0)",
+            f"sum({_gained(_FAULTS)}) or count({_TABLE}) * 0",
             "locale",
             decimals=0,
             limits=(1, 100),
+            none="no process seen",
         ),
     )
 
@@ -125,10 +128,10 @@ def _missing() -> tuple[dict[str, object], ...]:
             "By model, feature and reason, in the time range. An overlay file gives the price.",
             [f"({_gained(_UNPRICED, 'model, feature, reason')}) > 0"],
             [
-                Column("model", "Model"),
+                Column("model", "Model", width=160),
                 Column("feature", "Feature", links=_TO_FEATURE),
-                Column("reason", "Reason"),
-                Column("A", "Calls", "locale", 0, 90),
+                Column("reason", "Reason", width=120),
+                Column("A", "Calls", "locale", 0, 80),
             ],
             size=(12, 8),
             sort="Calls",
@@ -139,10 +142,10 @@ def _missing() -> tuple[dict[str, object], ...]:
             "By model, feature and reason, in the time range.",
             [f"({_gained(_UNMEASURED, 'model, feature, reason')}) > 0"],
             [
-                Column("model", "Model"),
+                Column("model", "Model", width=160),
                 Column("feature", "Feature", links=_TO_FEATURE),
-                Column("reason", "Reason"),
-                Column("A", "Calls", "locale", 0, 90),
+                Column("reason", "Reason", width=120),
+                Column("A", "Calls", "locale", 0, 80),
             ],
             size=(12, 8),
             sort="Calls",
@@ -179,36 +182,32 @@ def _prices() -> tuple[dict[str, object], ...]:
             "More than one line: processes disagree about prices, as during a deploy.",
             [f"count by (version, sha256) ({_TABLE})", f"max by (version, sha256) ({_AGE})"],
             [
-                Column("version", "Version", width=150),
+                Column("version", "Version", width=110),
                 Column("sha256", "Content"),
-                Column("A", "Processes", "locale", 0, 100),
-                Column("B", "Age", "s", 0, 100, limits=(30 * 86400, 45 * 86400)),
+                Column("A", "Processes", "locale", 0, 90),
+                Column("B", "Age", "s", 0, 80, limits=(30 * 86400, 45 * 86400)),
             ],
             size=(10, 7),
             none="no process seen",
         ),
-        timeseries(
-            "Bill explained",
-            "By vendor, from each reconciliation: the share of the bill that was recorded, and how far our prices are off for that share.",
+        table(
+            "The bill, by vendor",
+            "The last reconciliation: what was billed, the share of it that was recorded, how far our prices of that are off.",
             [
-                query(f"min by (vendor) ({_COVERAGE})", "{{vendor}}: recorded"),
-                query(f"max by (vendor) ({_PRICE_ERROR})", "{{vendor}}: price error"),
+                f"max by (vendor) ({_BILLED})",
+                f"min by (vendor) ({_COVERAGE})",
+                f"max by (vendor) ({_PRICE_ERROR})",
+                f"time() - max by (vendor) ({_CHECKED})",
             ],
-            "percentunit",
-            size=(10, 7),
-            low=None,
-            decimals=1,
+            [
+                Column("vendor", "Vendor"),
+                Column("A", "Billed", "prefix:$", 2, 110),
+                Column("B", "Recorded", "percentunit", 1, 105, limits=(0.95, 0.99), colours=RED_TO_GREEN),
+                Column("C", "Price error", "percentunit", 1, 105, limits=(-0.05, 0.05), colours=_EITHER_WAY),
+                Column("D", "Reconciled before", "s", 0, 140, limits=(7 * 86400, 8 * 86400)),
+            ],
+            size=(14, 7),
             none="not reconciled: see tracked-inference reconcile",
-        ),
-        stat(
-            "Last reconciled",
-            "How long ago, at the end of the time range; the vendor that was not looked at for longest.",
-            f"max(time() - max by (vendor) ({_CHECKED}))",
-            "s",
-            size=(4, 7),
-            decimals=0,
-            limits=(7 * 86400, 8 * 86400),
-            none="never",
         ),
     )
 

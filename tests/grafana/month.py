@@ -166,15 +166,16 @@ def draw(until: datetime, days: int) -> dict[str, dict[str, list[tuple[int, floa
     steps = int((until - start).total_seconds()) // STEP_SECONDS
     scraped = 'instance="api-1:8000",job="api"'
     spent: dict[tuple[str, int], float] = {}
+    counters: set[Series] = set()  # scraped for ever, once they exist
     for step in range(steps + 1):
         when = start + timedelta(seconds=step * STEP_SECONDS)
         touched: set[Series] = set()
         with_histograms = when >= until - timedelta(days=_HISTOGRAM_DAYS)
 
-        def add(metric: str, labels: str, amount: float, touched: set[Series] = touched) -> None:
+        def add(metric: str, labels: str, amount: float) -> None:
             one = series(metric, f"{labels},{scraped}")
             one.value += amount
-            touched.add(one)
+            counters.add(one)
 
         def put(
             metric: str, labels: str, value: float, touched: set[Series] = touched, by: str = scraped
@@ -234,7 +235,8 @@ def draw(until: datetime, days: int) -> dict[str, dict[str, list[tuple[int, floa
             put("ai_inference_bill_coverage_ratio", 'vendor="openai"', 0.978)
             put("ai_inference_bill_price_error_ratio", 'vendor="anthropic"', -0.002)
             put("ai_inference_bill_price_error_ratio", 'vendor="openai"', 0.013)
-            for vendor in ("anthropic", "openai"):
+            for vendor, billed in (("anthropic", 3207.44), ("openai", 251.87)):
+                put("ai_inference_bill_usd", f'vendor="{vendor}"', billed)
                 reconciled = when.replace(hour=6, minute=0, second=0) - timedelta(days=when.hour < 6)
                 put(
                     "ai_inference_bill_reconciled_timestamp_seconds",
@@ -251,7 +253,7 @@ def draw(until: datetime, days: int) -> dict[str, dict[str, list[tuple[int, floa
         started = until - restarts * math.ceil((until - when) / restarts)
         put("process_start_time_seconds", "", started.timestamp())
         second = int(when.timestamp())
-        for one in touched:
+        for one in counters | touched:
             one.samples.append((second, one.value))
     return {metric: {labels: one.samples for labels, one in by.items()} for metric, by in out.items()}
 
