@@ -16,7 +16,7 @@ __all__ = ["trust"]
 
 def trust(s: Settings) -> list[dict[str, Any]]:
     unpriced = str(raw("ai_inference_unpriced_calls_total", *s.matchers))
-    unmeasured = raw("ai_inference_unmeasured_calls_total", *s.matchers)
+    unmeasured = str(raw("ai_inference_unmeasured_calls_total", *s.matchers))
     faults = str(raw("ai_inference_tracking_errors_total", *s.matchers))
     overflow = str(raw("ai_inference_label_overflow_total", *s.matchers))
     age = raw("ai_inference_price_table_age_seconds", *s.matchers)
@@ -43,7 +43,8 @@ def trust(s: Settings) -> list[dict[str, Any]]:
             hold="15m",
             expr=f"""
             (
-              sum by (feature) (increase({unmeasured}[1h])) / {calls} > {number(s.unmeasured_share)}
+              {born(unmeasured, "feature", "1h")}
+              / {calls} > {number(s.unmeasured_share)}
               and {calls} >= {s.min_calls}
             )
             {OWNED}

@@ -79,9 +79,10 @@ def test_selector_thresholds_and_runbooks_are_rendered(tmp_path) -> None:
     assert 0 == export(tmp_path, *options).exit_code
     alerts, recording = ((tmp_path / f"rules/{name}.yaml").read_text() for name in ("alerts", "recording"))
 
+    # The bill's gauges come from a job of their own, which no selector of the application fits.
     bare = [
         found
-        for found in re.findall(r"(?<![\w:])ai_inference_\w+(?!:)(.?)", recording + alerts)
+        for found in re.findall(r"(?<![\w:])ai_inference_(?!bill_)\w+(?!:)(.?)", recording + alerts)
         if found not in "{:"
     ]
     assert [] == [found for found in bare if found == "["]

@@ -215,6 +215,18 @@ def test_every_alert_has_its_words_and_its_runbook() -> None:
     assert {rule["alert"] for rule in alerts} == pages
 
 
+def test_every_alert_and_dashboard_stands_in_the_howto() -> None:
+    """Each alert has its row, with its severity; each dashboard is named."""
+    page = (ROOT / "docs/howto/dashboards.md").read_text()
+    rows = dict(re.findall(r"^\| \[(\w+)\]\(\.\./runbooks/\1\.md\) \| (\w+) \|", page, re.MULTILINE))
+
+    assert {
+        rule["alert"]: rule["labels"]["severity"] for group in alert_groups() for rule in group["rules"]
+    } == rows
+    for _, model in PAGES:
+        assert f"**{model['title'].removeprefix('AI inference / ')}**" in page
+
+
 def test_every_alert_is_tested() -> None:
     """Every alert's name stands in the promtool cases."""
     cases = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*_alerts.py"))

@@ -75,9 +75,13 @@ def test_unmeasured_calls(tmp_path) -> None:
     late = {"model": "m", "feature": "born_late", "reason": "stream_cut"}
     world.add("ai_inference_unmeasured_calls_total", late, values(gap(length - 10), run(10, 0.2)))
     world.calls("born_late", run(length, 2))
+    # A burst between two scrapes: the series is born with all of it, and never grows.
+    burst = {"model": "m", "feature": "burst", "reason": "stream_cut"}
+    world.add("ai_inference_unmeasured_calls_total", burst, values(gap(length - 30), run(30), start=30))
+    world.calls("burst", run(length, 2))
 
     world.firing("AIInferenceUnmeasuredCalls", 10)
-    world.firing("AIInferenceUnmeasuredCalls", length - 1, who("tenth"))
+    world.firing("AIInferenceUnmeasuredCalls", length - 1, who("tenth"), who("burst"))
     world.check(tmp_path)
 
 
