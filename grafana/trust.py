@@ -128,9 +128,9 @@ def _missing() -> tuple[dict[str, object], ...]:
             "By model, feature and reason, in the time range. An overlay file gives the price.",
             [f"({_gained(_UNPRICED, 'model, feature, reason')}) > 0"],
             [
-                Column("model", "Model", width=160),
+                Column("model", "Model", width=150),
                 Column("feature", "Feature", links=_TO_FEATURE),
-                Column("reason", "Reason", width=120),
+                Column("reason", "Reason", width=140),
                 Column("A", "Calls", "locale", 0, 80),
             ],
             size=(12, 8),
@@ -142,9 +142,9 @@ def _missing() -> tuple[dict[str, object], ...]:
             "By model, feature and reason, in the time range.",
             [f"({_gained(_UNMEASURED, 'model, feature, reason')}) > 0"],
             [
-                Column("model", "Model", width=160),
+                Column("model", "Model", width=150),
                 Column("feature", "Feature", links=_TO_FEATURE),
-                Column("reason", "Reason", width=120),
+                Column("reason", "Reason", width=140),
                 Column("A", "Calls", "locale", 0, 80),
             ],
             size=(12, 8),
