@@ -76,7 +76,7 @@ def _head() -> tuple[dict[str, object], ...]:
         ),
         stat(
             "Month to date",
-            "The calendar month in UTC. The model filter does not apply.",
+            "The calendar month in UTC, up to six minutes behind. The model filter does not apply.",
             f"sum({r.MONTH_TO_DATE}{_MINE})",
             "currencyUSD",
             decimals=2,

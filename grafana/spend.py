@@ -36,7 +36,7 @@ def dashboard() -> dict[str, object]:
 def _now() -> tuple[dict[str, object], ...]:
     top = f"topk(12, sum by (feature) (increase({_COST}[$__range] @ end())))"
     rate = f"sum by (feature) (rate({_COST}[$__rate_interval])) * 3600"
-    day = "The calendar day in UTC at the end of the time range. The model filter does not apply."
+    day = "The calendar day in UTC at the end of the time range, up to six minutes behind. The model filter does not apply."
     return (
         stat(
             "Now, per hour",
@@ -62,7 +62,7 @@ def _now() -> tuple[dict[str, object], ...]:
         ),
         stat(
             "Month to date",
-            "The calendar month in UTC at the end of the time range. The model filter does not apply.",
+            "The calendar month in UTC at the end of the time range, up to six minutes behind. The model filter does not apply.",
             f"sum({r.MONTH_TO_DATE}{_MINE})",
             "currencyUSD",
             decimals=2,
