@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+DASHBOARD_PREVIEW ?=
 
 VENV := .venv
 OLDEST := .venv-oldest
@@ -14,10 +15,10 @@ MEET_SDKS := tests/client tests/vendors tests/loopback
 PYTEST := -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-middle test-newest lint bench vendor-suites frameworks clean
+.PHONY: help demo test test-oldest test-middle test-newest lint bench accuracy screenshots vendor-suites frameworks clean
 
 help:  ## Say what can be made.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo  ## Watch what five features cost, without a key; ARGS="--seconds 0 --prometheus" for instance.
 	@$(RUN)/tracked-inference demo $(ARGS)
@@ -46,6 +47,13 @@ lint: $(VENV)/.test  ## Check style and types.
 bench: $(VENV)/.test  ## Time what must be fast, side by side with what it is compared with.
 	@set -e; for bench in tests/benchmarks/bench_*.py; do \
 		$(RUN)/python -m "tests.benchmarks.$$(basename "$$bench" .py)" $(ARGS); done
+
+accuracy: $(VENV)/.test  ## Measure how right the dashboards are, and write it into docs/explanation/accuracy.md; 10 minutes.
+	@$(RUN)/python -m tests.benchmarks.accuracy --write docs/explanation/accuracy.md $(ARGS)
+
+screenshots: $(VENV)/.test  ## Draw docs/images; DASHBOARD_PREVIEW names the folder of the preview: see docs/howto/dashboards.md.
+	@$(UV) pip install -q --python $(RUN)/python --group pictures
+	@$(RUN)/python -m tests.grafana.screenshots $(if $(DASHBOARD_PREVIEW),--preview "$(DASHBOARD_PREVIEW)") $(ARGS)
 
 vendor-suites: $(VENV)/.test  ## Run the vendors' own test suites, plain and tracked, and compare; long, downloads them.
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python tests/vendor_suites/run.py \

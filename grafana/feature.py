@@ -31,7 +31,7 @@ def dashboard() -> dict[str, object]:
         "One feature: what it costs, how its calls are made, how fast and how sound they are, against its own last week.",
         [feature_variable(many=False), model_variable()],
         [
-            Row("$feature", _head()),
+            Row("Feature: $feature", _head()),
             Row("Money", _money()),
             Row("Tokens", _tokens()),
             Row("Time", _time()),
@@ -76,7 +76,7 @@ def _head() -> tuple[dict[str, object], ...]:
         ),
         stat(
             "Month to date",
-            "The calendar month in UTC. The model filter does not apply.",
+            "The calendar month in UTC, up to six minutes behind. The model filter does not apply.",
             f"sum({r.MONTH_TO_DATE}{_MINE})",
             "currencyUSD",
             decimals=2,

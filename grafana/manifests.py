@@ -77,7 +77,7 @@ def _alertmanager(export: Export) -> dict[str, Any]:
     page = export.settings.severity_page
     routes = [{"matchers": [f"team={json.dumps(team)}"], "receiver": f"team-{team}"} for team in export.teams]
     ours = {
-        "matchers": ['alertname=~"AIInference.+"'],
+        "matchers": ['alertname=~"(AIInference|CloudOrphan).+"'],
         "receiver": "ai-inference",
         "group_by": ["team", "feature"],
         "group_wait": "30s",
@@ -96,7 +96,13 @@ def _alertmanager(export: Export) -> dict[str, Any]:
                     'alertname=~"AIInferenceSpendHigh|AIInferenceBudgetBurnHigh|AIInferenceCostPerCallJump"'
                 ],
                 "equal": ["feature"],
-            }
+            },
+            # Refused calls are what a spent budget has come to.
+            {
+                "source_matchers": ['alertname="AIInferenceBudgetRefusing"'],
+                "target_matchers": ['alertname="AIInferenceBudgetExceeded"'],
+                "equal": ["feature", "period"],
+            },
         ],
         "receivers": [{"name": name} for name in receivers],
     }

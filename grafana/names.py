@@ -1,5 +1,5 @@
 """
-The metric names that queries may use, taken from their two definitions: a rename there breaks generation here.
+The metric names that queries may use, taken from their definitions: a rename there breaks generation here.
 
 `raw()` checks the metric and every label of its selector.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tracked_inference.cloud.orphans.textfile import ORPHAN_METRICS
 from tracked_inference.reporting.bill_metrics import BILL_METRICS
 from tracked_inference.sinks.catalogue import METRICS
 
 __all__ = ["Raw", "labels_of", "raw"]
 
 _HISTOGRAM_PARTS = ("_bucket", "_count", "_sum")
-_BY_NAME = {metric.name: metric for metric in (*METRICS, *BILL_METRICS)}
+_BY_NAME = {metric.name: metric for metric in (*METRICS, *BILL_METRICS, *ORPHAN_METRICS)}
 
 
 def labels_of(name: str) -> tuple[str, ...]:
@@ -32,7 +33,7 @@ def labels_of(name: str) -> tuple[str, ...]:
         if base is not None and base.kind == "histogram":
             return (*base.labels, "le") if part == "_bucket" else base.labels
     raise LookupError(
-        f"no metric {name!r}: see tracked_inference/sinks/catalogue.py and reporting/bill_metrics.py"
+        f"no metric {name!r}: see sinks/catalogue.py, reporting/bill_metrics.py and cloud/orphans/textfile.py"
     )
 
 

@@ -18,6 +18,7 @@ UID = {
     "spend": "tracked-inference-spend",
     "feature": "tracked-inference-feature",
     "trust": "tracked-inference-trust",
+    "orphans": "tracked-inference-orphans",
 }
 
 
@@ -132,7 +133,8 @@ def _built_in() -> dict[str, object]:
 
 def _annotations() -> list[dict[str, object]]:
     # By name: what a page is called where is the deployment's choice.
-    pages = "|".join(f"AIInference{name}" for name in ("SpendRunaway", "BudgetBurnHigh", "BudgetExceeded"))
+    names = ("SpendRunaway", "BudgetBurnHigh", "BudgetExceeded", "BudgetRefusing")
+    pages = "|".join(f"AIInference{name}" for name in names)
     alerts = f'ALERTS{{alertname=~"{pages}", alertstate="firing"}}'
     # A version counts as new when nothing carried it for six hours: gaps in scraping are no price changes.
     new_table = f"{r.TABLES} unless max_over_time({r.TABLES}[6h] offset $__interval)"

@@ -253,6 +253,7 @@ class Column:
         colours: One more than the limits.
         links: Data links.
         gauge: Draw the number over a bar.
+        none: What a row without a value says.
 
     """
 
@@ -265,6 +266,7 @@ class Column:
     colours: tuple[str, ...] = GREEN_TO_RED
     links: list[dict[str, object]] = field(default_factory=list)
     gauge: bool = False
+    none: str = ""
 
     def override(self) -> dict[str, object]:
         """The field override that Grafana applies to the renamed column."""
@@ -285,6 +287,8 @@ class Column:
             properties.append({"id": "custom.cellOptions", "value": cell})
             if self.gauge:
                 properties += [{"id": "min", "value": 0}, {"id": "max", "value": self.limits[-1]}]
+        if self.none:
+            properties.append({"id": "noValue", "value": self.none})
         if self.links:
             properties.append({"id": "links", "value": self.links})
         return {"matcher": {"id": "byName", "options": self.title}, "properties": properties}

@@ -60,7 +60,12 @@ def yesterday(selector: str, by: str) -> str:
 
 
 def saved_by_cache(variables: dict[str, str], window: str) -> str:
-    """Dollars that cached input saved at list prices, less what writing the cache cost beyond plain input."""
+    """
+    Dollars that cached input saved at list prices, less what writing the cache cost beyond plain input.
+
+    Zero where there is input and no cache; empty where there is no input.
+    """
+    asked = pick("ai_inference_tokens_total", variables, token_type='="input"')
     read = pick("ai_inference_tokens_total", variables, token_type='="cache_read"')
     written = pick("ai_inference_tokens_total", variables, token_type='=~"cache_write.*"')
     plain, of_read, of_written = (
@@ -69,18 +74,19 @@ def saved_by_cache(variables: dict[str, str], window: str) -> str:
     )
     plain_price = f"max by (model) ({plain})"
     written_price = f"max by (model, token_type) ({of_written})"
+    nothing = f"sum(increase({asked}[{window}])) * 0"
     return dedent(f"""
         (
           sum (
             sum by (model) (increase({read}[{window}]))
             * ({plain_price} - max by (model) ({of_read}))
           )
-          or vector(0)
+          or {nothing}
         )
         - (
           sum (
             sum by (model, token_type) (increase({written}[{window}]))
             * ({written_price} - on (model) group_left () {plain_price})
           )
-          or vector(0)
+          or {nothing}
         )""").strip()

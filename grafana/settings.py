@@ -33,6 +33,11 @@ class Settings:
         cost_per_call_factor: How many times the normal cost of one call is reported.
         price_table_age_days: An older price table is reported.
         bill_coverage: The share of the vendor's bill that tracked calls should explain.
+        bill_price_error: How far our price of what was recorded may be from the vendor's charge for it, either way.
+        bill_age_days: The last reconciliation should not be older; the default is that of a weekly job.
+        orphan_growth: The part by which a team's orphaned resources may grow in a week.
+        orphan_growth_usd_per_month: Growth by less than this is never reported.
+        orphan_scan_age_days: The last scan for orphaned resources should not be older; the default is that of a daily job.
 
     """
 
@@ -56,3 +61,8 @@ class Settings:
     cost_per_call_factor: float = 2
     price_table_age_days: int = 45
     bill_coverage: float = 0.95
+    bill_price_error: float = 0.05
+    bill_age_days: int = 8
+    orphan_growth: float = 0.2
+    orphan_growth_usd_per_month: float = 50
+    orphan_scan_age_days: int = 2

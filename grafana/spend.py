@@ -16,6 +16,7 @@ _INPUT = pick("ai_inference_tokens_total", ALL, token_type='!~"output.*"')
 _CACHED = pick("ai_inference_tokens_total", ALL, token_type='=~"cache_read.*"')
 _OUTPUT = pick("ai_inference_tokens_total", ALL, token_type='=~"output.*"')
 _REASONING = pick("ai_inference_reasoning_tokens_total", ALL)
+_REFUSED = pick("ai_inference_budget_refused_calls_total", ALL)
 _MINE = '{team=~"$team", feature=~"$feature"}'
 _MONTH = '{team=~"$team", feature=~"$feature", period="month"}'
 _TO_FEATURE = [link_to("feature", "Open this feature", "&var-feature=${__value.raw}")]
@@ -35,7 +36,7 @@ def dashboard() -> dict[str, object]:
 def _now() -> tuple[dict[str, object], ...]:
     top = f"topk(12, sum by (feature) (increase({_COST}[$__range] @ end())))"
     rate = f"sum by (feature) (rate({_COST}[$__rate_interval])) * 3600"
-    day = "The calendar day in UTC at the end of the time range. The model filter does not apply."
+    day = "The calendar day in UTC at the end of the time range, up to six minutes behind. The model filter does not apply."
     return (
         stat(
             "Now, per hour",
@@ -61,7 +62,7 @@ def _now() -> tuple[dict[str, object], ...]:
         ),
         stat(
             "Month to date",
-            "The calendar month in UTC at the end of the time range. The model filter does not apply.",
+            "The calendar month in UTC at the end of the time range, up to six minutes behind. The model filter does not apply.",
             f"sum({r.MONTH_TO_DATE}{_MINE})",
             "currencyUSD",
             decimals=2,
@@ -135,39 +136,39 @@ def _who() -> tuple[dict[str, object], ...]:
     return (
         table(
             "Team, feature, model",
-            "Dollars in the time range; the change is against the same range a week before. Click a feature to open it.",
+            "Calls and dollars in the time range; the change is against the same range a week before. No price: those dollars are missing, see Trust.",
             [
-                f"{cost} > 0",
+                f"{cost} and {calls} > 0",
                 f"{change(cost, week_ago)} and {cost} > 0",
-                f"{calls} and {cost} > 0",
-                f"{cost} / ({calls} > 0) and {cost} > 0",
+                f"{calls} > 0",
+                f"{cost} / ({calls} > 0)",
                 f"({cost} > 0) / scalar(sum({cost}))",
             ],
             [
                 Column("team", "Team", width=130),
                 Column("feature", "Feature", links=_TO_FEATURE),
                 Column("model", "Model"),
-                Column("A", "Cost", "prefix:$", 2, 100),
-                Column("E", "Share", "percentunit", 1, 80),
-                Column("B", "Against last week", "percentunit", 0, 140, limits=(0.2, 1.0)),
+                Column("A", "Cost", "prefix:$", 2, 100, none="no price"),
+                Column("E", "Share", "percentunit", 1, 80, none=" "),
+                Column("B", "Against last week", "percentunit", 0, 140, limits=(0.2, 1.0), none=" "),
                 Column("C", "Calls", "locale", 0, 110),
-                Column("D", "Cost per call", "currencyUSD", 4, 120),
+                Column("D", "Cost per call", "currencyUSD", 4, 120, none=" "),
             ],
-            size=(24, 10),
+            size=(24, 13),
             sort="Cost",
         ),
         bar_gauge(
             "By team",
             "Dollars in the time range.",
-            f"sort_desc(sum by (team) (increase({_COST}[$__range])))",
+            f"sort_desc(sum by (team) (increase({_COST}[$__range])) > 0)",
             "currencyUSD",
             "{{team}}",
             size=(12, 7),
         ),
         bar_gauge(
             "By model",
-            "Dollars in the time range.",
-            f"sort_desc(sum by (model) (increase({_COST}[$__range])))",
+            "Dollars in the time range. A model without a price has none: see Trust.",
+            f"sort_desc(sum by (model) (increase({_COST}[$__range])) > 0)",
             "currencyUSD",
             "{{model}}",
             size=(12, 7),
@@ -280,7 +281,7 @@ def _budgets() -> tuple[dict[str, object], ...]:
                 Column("E", "Pace now", "suffix: x", 1, 90, limits=(2, 6)),
                 Column("F", "Lasts", "d", 1, 95, limits=(3, 7), colours=RED_TO_GREEN),
             ],
-            size=(24, 9),
+            size=(24, 10),
             sort="Of budget",
             none="no budgets; or the recording rules are not loaded",
         ),
@@ -289,11 +290,20 @@ def _budgets() -> tuple[dict[str, object], ...]:
             "Month to date of each feature against its budget, UTC. The line is the whole budget.",
             [query(f"{r.SPENT_RATIO}{_MONTH}", "{{feature}}")],
             "percentunit",
-            size=(24, 8),
+            size=(16, 8),
             decimals=0,
             calcs=("lastNotNull",),
             right=True,
             line_at=1,
             none="no budgets",
+        ),
+        timeseries(
+            "Calls refused per hour",
+            "Calls that budget guards did not let through, by feature: whoever made them got an error.",
+            [query(f"sum by (feature) (rate({_REFUSED}[$__rate_interval])) * 3600", "{{feature}}")],
+            "short",
+            size=(8, 8),
+            interval="5m",
+            none="no guard refuses",
         ),
     )

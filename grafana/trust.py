@@ -17,10 +17,14 @@ _BY_STATUS = pick("ai_inference_cost_by_status_usd_total", _MINE)
 _SURE = pick("ai_inference_cost_by_status_usd_total", _MINE, status='=~"exact|free"')
 _COVERAGE = raw("ai_inference_bill_coverage_ratio")
 _PRICE_ERROR = raw("ai_inference_bill_price_error_ratio")
+_BILLED = raw("ai_inference_bill_usd")
+_CHECKED = raw("ai_inference_bill_reconciled_timestamp_seconds")
+_UNANSWERED = raw("ai_inference_budget_source_errors_total")
 _AGE = raw("ai_inference_price_table_age_seconds")
 _TABLE = raw("ai_inference_price_table_info")
 _FAULTS = raw("ai_inference_tracking_errors_total")
 _OVERFLOW = raw("ai_inference_label_overflow_total")
+_EITHER_WAY = ("red", "green", "red")
 _TO_FEATURE = [link_to("feature", "Open this feature", "&var-feature=${__value.raw}")]
 
 
@@ -41,8 +45,8 @@ def dashboard() -> dict[str, object]:
 
 
 def _gained(selector: object, by: str = "", window: str = "$__range") -> str:
-    """What a rare counter gained, first values of series born in the window included."""
-    born = f"min_over_time({selector}[{window}]) unless {selector} offset {window}"
+    """What a rare counter gained, first values of series born in the window included: not seen in six hours before it."""
+    born = f"min_over_time({selector}[{window}]) unless last_over_time({selector}[6h] offset {window})"
     return f"""sum{f" by ({by})" if by else ""} (
       label_replace(increase({selector}[{window}]), "part", "increase", "", "")
       or
@@ -103,10 +107,11 @@ def _glance() -> tuple[dict[str, object], ...]:
         stat(
             "Tracking faults",
             "Faults of the tracking itself in the time range; the calls were not affected.",
-            f"sum({_gained(_FAULTS)}) or vector(0)",
+            f"sum({_gained(_FAULTS)}) or count({_TABLE}) * 0",
             "locale",
             decimals=0,
             limits=(1, 100),
+            none="no process seen",
         ),
     )
 
@@ -123,10 +128,10 @@ def _missing() -> tuple[dict[str, object], ...]:
             "By model, feature and reason, in the time range. An overlay file gives the price.",
             [f"({_gained(_UNPRICED, 'model, feature, reason')}) > 0"],
             [
-                Column("model", "Model"),
+                Column("model", "Model", width=150),
                 Column("feature", "Feature", links=_TO_FEATURE),
-                Column("reason", "Reason"),
-                Column("A", "Calls", "locale", 0, 90),
+                Column("reason", "Reason", width=140),
+                Column("A", "Calls", "locale", 0, 80),
             ],
             size=(12, 8),
             sort="Calls",
@@ -137,10 +142,10 @@ def _missing() -> tuple[dict[str, object], ...]:
             "By model, feature and reason, in the time range.",
             [f"({_gained(_UNMEASURED, 'model, feature, reason')}) > 0"],
             [
-                Column("model", "Model"),
+                Column("model", "Model", width=150),
                 Column("feature", "Feature", links=_TO_FEATURE),
-                Column("reason", "Reason"),
-                Column("A", "Calls", "locale", 0, 90),
+                Column("reason", "Reason", width=140),
+                Column("A", "Calls", "locale", 0, 80),
             ],
             size=(12, 8),
             sort="Calls",
@@ -177,25 +182,31 @@ def _prices() -> tuple[dict[str, object], ...]:
             "More than one line: processes disagree about prices, as during a deploy.",
             [f"count by (version, sha256) ({_TABLE})", f"max by (version, sha256) ({_AGE})"],
             [
-                Column("version", "Version", width=150),
+                Column("version", "Version", width=110),
                 Column("sha256", "Content"),
-                Column("A", "Processes", "locale", 0, 100),
-                Column("B", "Age", "s", 0, 100, limits=(30 * 86400, 45 * 86400)),
+                Column("A", "Processes", "locale", 0, 90),
+                Column("B", "Age", "s", 0, 80, limits=(30 * 86400, 45 * 86400)),
             ],
-            size=(12, 7),
+            size=(10, 7),
             none="no process seen",
         ),
-        timeseries(
-            "Bill explained",
-            "By vendor, from each reconciliation: the share of the bill that was recorded, and how far our prices are off for that share.",
+        table(
+            "The bill, by vendor",
+            "The last reconciliation: what was billed, the share of it that was recorded, how far our prices of that are off.",
             [
-                query(f"min by (vendor) ({_COVERAGE})", "{{vendor}}: recorded"),
-                query(f"max by (vendor) ({_PRICE_ERROR})", "{{vendor}}: price error"),
+                f"max by (vendor) ({_BILLED})",
+                f"min by (vendor) ({_COVERAGE})",
+                f"max by (vendor) ({_PRICE_ERROR})",
+                f"time() - max by (vendor) ({_CHECKED})",
             ],
-            "percentunit",
-            size=(12, 7),
-            low=None,
-            decimals=1,
+            [
+                Column("vendor", "Vendor"),
+                Column("A", "Billed", "prefix:$", 2, 110),
+                Column("B", "Recorded", "percentunit", 1, 105, limits=(0.95, 0.99), colours=RED_TO_GREEN),
+                Column("C", "Price error", "percentunit", 1, 105, limits=(-0.05, 0.05), colours=_EITHER_WAY),
+                Column("D", "Reconciled before", "s", 0, 140, limits=(7 * 86400, 8 * 86400)),
+            ],
+            size=(14, 7),
             none="not reconciled: see tracked-inference reconcile",
         ),
     )
@@ -209,7 +220,7 @@ def _tracking() -> tuple[dict[str, object], ...]:
             "Per hour, by stage. The calls were not affected.",
             [query(f"sum by (stage) (rate({_FAULTS}[$__rate_interval])) * 3600", "{{stage}}")],
             "short",
-            size=(6, 7),
+            size=(8, 7),
             interval="5m",
             none="none",
         ),
@@ -218,7 +229,16 @@ def _tracking() -> tuple[dict[str, object], ...]:
             'Calls per hour that were counted as "other" because too many values of a label were seen.',
             [query(f"sum by (label) (rate({_OVERFLOW}[$__rate_interval])) * 3600", "{{label}}")],
             "short",
-            size=(6, 7),
+            size=(8, 7),
+            interval="5m",
+            none="none",
+        ),
+        timeseries(
+            "Budget guards without an answer",
+            "Times per hour that a budget guard asked for the spend to date and got no answer, by reason.",
+            [query(f"sum by (reason) (rate({_UNANSWERED}[$__rate_interval])) * 3600", "{{reason}}")],
+            "short",
+            size=(8, 7),
             interval="5m",
             none="none",
         ),
@@ -233,7 +253,7 @@ def _tracking() -> tuple[dict[str, object], ...]:
                 ),
             ],
             "short",
-            size=(6, 7),
+            size=(12, 7),
         ),
         timeseries(
             "Workers that answer in turn",
@@ -245,7 +265,7 @@ def _tracking() -> tuple[dict[str, object], ...]:
                 )
             ],
             "short",
-            size=(6, 7),
+            size=(12, 7),
             decimals=0,
             none="none",
         ),

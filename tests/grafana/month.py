@@ -3,7 +3,8 @@ A simulated month of eight features of five teams, as OpenMetrics text for `prom
 
 It is drawn once from a seeded generator, so that pictures and tests see the same month; it is no measurement of anybody.
 What a reader should find in it: weekdays and nights, a nightly batch, a feature launched on the 12th, a runaway on the
-19th, a change of prices, a deploy that dropped a cache, a model without a price, a budget that will not last.
+19th, a change of prices, a deploy that dropped a cache, a model without a price, a budget that does not last and a guard
+that then refuses calls, a store that did not answer for a while, orphaned resources that grow.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tracked_inference.sinks.catalogue import METRICS
 
 STEP_SECONDS = 120
 _HISTOGRAM_DAYS = 9
+_SCANNER = 'instance="jobs-1:9100",job="node"'
 _BUCKETS = {metric.name: metric.buckets for metric in METRICS if metric.buckets}
 
 # USD per million tokens: input, cache read, cache write, output. Round figures near list prices; only the shapes matter.
@@ -28,7 +30,7 @@ PRICES = {
     "claude-opus-4-5": (5.0, 0.5, 6.25, 25.0),
     "gpt-5-mini": (0.25, 0.025, 0.0, 2.0),
     "gpt-5": (1.25, 0.125, 0.0, 10.0),
-    "house-model-2": (0.0, 0.0, 0.0, 0.0),
+    "house-model-2": (0.0, 0.0, 0.0, 0.0),  # no price at all
 }
 
 
@@ -48,6 +50,7 @@ class Feature:
     budget: float | None = None
     streams: bool = True
     reasoning: float = 0.0
+    refuses: bool = False  # its budget guard, once the month's budget is spent
 
 
 FEATURES = (
@@ -118,6 +121,7 @@ FEATURES = (
         1500,
         True,
         0.2,
+        refuses=True,
     ),
     Feature(
         "nightly_enrichment", "data", (("gpt-5", 1.0),), 1500, "nightly", 2500, 400, 0.0, 6, 700, False, 0.4
@@ -161,18 +165,22 @@ def draw(until: datetime, days: int) -> dict[str, dict[str, list[tuple[int, floa
     start = until - timedelta(days=days)
     steps = int((until - start).total_seconds()) // STEP_SECONDS
     scraped = 'instance="api-1:8000",job="api"'
+    spent: dict[tuple[str, int], float] = {}
+    counters: set[Series] = set()  # scraped for ever, once they exist
     for step in range(steps + 1):
         when = start + timedelta(seconds=step * STEP_SECONDS)
         touched: set[Series] = set()
         with_histograms = when >= until - timedelta(days=_HISTOGRAM_DAYS)
 
-        def add(metric: str, labels: str, amount: float, touched: set[Series] = touched) -> None:
+        def add(metric: str, labels: str, amount: float) -> None:
             one = series(metric, f"{labels},{scraped}")
             one.value += amount
-            touched.add(one)
+            counters.add(one)
 
-        def put(metric: str, labels: str, value: float, touched: set[Series] = touched) -> None:
-            one = series(metric, f"{labels},{scraped}" if labels else scraped)
+        def put(
+            metric: str, labels: str, value: float, touched: set[Series] = touched, by: str = scraped
+        ) -> None:
+            one = series(metric, f"{labels},{by}" if labels else by)
             one.value = value
             touched.add(one)
 
@@ -188,7 +196,14 @@ def draw(until: datetime, days: int) -> dict[str, dict[str, list[tuple[int, floa
             for model, part in feature.models:
                 mean = feature.calls_an_hour * part * now * STEP_SECONDS / 3600 * (25 if runaway else 1)
                 calls = max(0, round(chance.gauss(mean, math.sqrt(mean) if mean else 0)))
-                _one_step(add, feature, model, calls, cached, chance, with_histograms)
+                month = (feature.name, when.month)
+                if feature.refuses:
+                    over = spent.get(month, 0.0) >= (feature.budget or math.inf)
+                    labels = f'feature="{feature.name}",team="{feature.team}",period="month"'
+                    add("ai_inference_budget_refused_calls_total", labels, calls if over else 0)
+                    calls = 0 if over else calls
+                cost = _one_step(add, feature, model, calls, cached, chance, with_histograms)
+                spent[month] = spent.get(month, 0.0) + cost
             if feature.budget:
                 put(
                     "ai_inference_budget_usd",
@@ -220,6 +235,17 @@ def draw(until: datetime, days: int) -> dict[str, dict[str, list[tuple[int, floa
             put("ai_inference_bill_coverage_ratio", 'vendor="openai"', 0.978)
             put("ai_inference_bill_price_error_ratio", 'vendor="anthropic"', -0.002)
             put("ai_inference_bill_price_error_ratio", 'vendor="openai"', 0.013)
+            for vendor, billed in (("anthropic", 3207.44), ("openai", 251.87)):
+                put("ai_inference_bill_usd", f'vendor="{vendor}"', billed)
+                reconciled = when.replace(hour=6, minute=0, second=0) - timedelta(days=when.hour < 6)
+                put(
+                    "ai_inference_bill_reconciled_timestamp_seconds",
+                    f'vendor="{vendor}"',
+                    reconciled.timestamp(),
+                )
+        _orphans(put, when, until)
+        silent = until - timedelta(hours=50) <= when < until - timedelta(hours=49)
+        add("ai_inference_budget_source_errors_total", 'reason="timeout"', 4 if silent else 0)
         add("ai_inference_tracking_errors_total", 'stage="log"', 1 if step % 4001 == 4000 else 0)
         add("ai_inference_label_overflow_total", 'label="model"', 0)
         put("up", "", 1)
@@ -227,14 +253,15 @@ def draw(until: datetime, days: int) -> dict[str, dict[str, list[tuple[int, floa
         started = until - restarts * math.ceil((until - when) / restarts)
         put("process_start_time_seconds", "", started.timestamp())
         second = int(when.timestamp())
-        for one in touched:
+        for one in counters | touched:
             one.samples.append((second, one.value))
     return {metric: {labels: one.samples for labels, one in by.items()} for metric, by in out.items()}
 
 
 def _one_step(
     add, feature: Feature, model: str, calls: int, cached: float, chance: random.Random, histograms: bool
-) -> None:
+) -> float:
+    """Two minutes of calls of one feature to one model; what they cost."""
     pair = f'model="{model}",feature="{feature.name}"'
     plain, read, write, output = (rate / 1e6 for rate in PRICES[model])
     size = chance.uniform(0.9, 1.1)
@@ -260,13 +287,15 @@ def _one_step(
             add("ai_inference_tokens_total", f'{pair},token_type="{kind}"', round(count))
     if feature.reasoning:
         add("ai_inference_reasoning_tokens_total", pair, round(tokens_out * feature.reasoning))
-    add("ai_inference_estimated_cost_usd_total", f'{pair},team="{feature.team}"', cost)
-    status = "estimated" if model == "claude-opus-4-5" else "exact"
-    add("ai_inference_cost_by_status_usd_total", f'feature="{feature.name}",status="{status}"', cost)
+    priced = any(PRICES[model])
+    if priced:
+        add("ai_inference_estimated_cost_usd_total", f'{pair},team="{feature.team}"', cost)
+        status = "estimated" if model == "claude-opus-4-5" else "exact"
+        add("ai_inference_cost_by_status_usd_total", f'feature="{feature.name}",status="{status}"', cost)
     for outcome, count in (("ok", calls - failed - cut), ("error", failed), ("abandoned", cut)):
         add("ai_inference_calls_total", f'{pair},team="{feature.team}",outcome="{outcome}"', max(0, count))
     add("ai_inference_retries_total", pair, sum(chance.random() < 0.02 for _ in range(min(calls, 200))))
-    if model == "house-model-2":
+    if not priced:
         add("ai_inference_unpriced_calls_total", f'{pair},reason="unknown_model"', calls)
     if feature.streams:
         add("ai_inference_unmeasured_calls_total", f'{pair},reason="stream_cut"', cut)
@@ -276,14 +305,39 @@ def _one_step(
             _spread(
                 add, "ai_inference_time_to_first_token_seconds", pair, calls, 0.6 + feature.seconds / 20, 0.4
             )
-        _spread(
-            add,
-            "ai_inference_cost_per_call_usd",
-            f'feature="{feature.name}"',
-            calls,
-            (cost / calls if calls else 0) or 1e-5,
-            0.6,
-        )
+        if priced:
+            _spread(
+                add,
+                "ai_inference_cost_per_call_usd",
+                f'feature="{feature.name}"',
+                calls,
+                (cost / calls if calls else 0) or 1e-5,
+                0.6,
+            )
+    return cost
+
+
+def _orphans(put, when: datetime, until: datetime) -> None:
+    """What the scans found, one each morning: little for weeks, then the volumes of a cluster that was taken down."""
+    found = when.replace(hour=6, minute=17, second=0) - timedelta(days=(when.hour, when.minute) < (6, 17))
+    ago = (until - found).days
+    for kind, team, region, number, each in (
+        ("ebs_volume", "data", "us-east-1", 3 + 12 * (ago < 4), 16.0),
+        ("ebs_volume", "documents", "eu-west-1", 2, 8.0),
+        ("ebs_snapshot", "data", "us-east-1", 40 - ago, 1.15),
+        ("elastic_ip", "support", "us-east-1", 2 if ago > 9 else 0, 3.65),
+        ("application_load_balancer", "platform", "eu-west-1", 1, 18.4),
+        ("ec2_instance", "untagged", "eu-west-1", 2, 0.0),
+    ):
+        labels = f'kind="{kind}",team="{team}",region="{region}"'
+        if number:
+            put("cloud_orphaned_resources", labels, number, by=_SCANNER)
+        if number and each:
+            put("cloud_orphaned_resource_monthly_cost_usd", labels, number * each, by=_SCANNER)
+        elif number:
+            put("cloud_orphaned_resources_unpriced", labels, number, by=_SCANNER)
+    put("cloud_orphan_scan_gaps", "", 2 if ago == 15 else 0, by=_SCANNER)
+    put("cloud_orphan_scan_timestamp_seconds", "", found.timestamp(), by=_SCANNER)
 
 
 def _spread(add, metric: str, labels: str, calls: int, median: float, sigma: float) -> None:

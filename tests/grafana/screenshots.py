@@ -32,6 +32,7 @@ PICTURES = {
     "spend-light": ("spend", 7, "light", ()),
     "feature": ("feature", 4, "dark", ("feature=document_summarisation",)),
     "trust": ("trust", 7, "dark", ()),
+    "orphans": ("orphans", 21, "dark", ()),
 }
 
 
@@ -47,11 +48,11 @@ def simulate(data: Path) -> None:
 
 
 def smaller(picture: Path) -> None:
-    """Reduces a picture to 128 colours, which dashboards are drawn with."""
+    """Reduces a picture to 256 colours, which is nearly all that dashboards are drawn with."""
     from PIL import Image
 
     with Image.open(picture) as drawn:
-        drawn.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(picture, optimize=True)
+        drawn.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
 def main() -> int:

@@ -56,7 +56,7 @@ def selectors(expr: str) -> list[tuple[str, set[str]]]:
     return [
         (name, set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers)))
         for name, matchers in found
-        if name in metrics or name.startswith("ai_inference") or ":" in name
+        if name in metrics or name.startswith(("ai_inference", "cloud_")) or ":" in name
     ]
 
 
@@ -211,8 +211,20 @@ def test_every_alert_has_its_words_and_its_runbook() -> None:
         text = page.read_text()
         assert text.startswith(f"# {rule['alert']}\n")
         assert all(f"\n## {heading}\n" in text for heading in ("Meaning", "Look at", "Do")), page
-    pages = {path.stem for path in (ROOT / "docs/runbooks").glob("AI*.md")}
+    pages = {path.stem for path in (ROOT / "docs/runbooks").glob("*.md")}
     assert {rule["alert"] for rule in alerts} == pages
+
+
+def test_every_alert_and_dashboard_stands_in_the_howto() -> None:
+    """Each alert has its row, with its severity; each dashboard is named."""
+    page = (ROOT / "docs/howto/dashboards.md").read_text()
+    rows = dict(re.findall(r"^\| \[(\w+)\]\(\.\./runbooks/\1\.md\) \| (\w+) \|", page, re.MULTILINE))
+
+    assert {
+        rule["alert"]: rule["labels"]["severity"] for group in alert_groups() for rule in group["rules"]
+    } == rows
+    for _, model in PAGES:
+        assert f"**{model['title'].removeprefix('AI inference / ')}**" in page
 
 
 def test_every_alert_is_tested() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.grafana.promtool import DAY, HOUR, RESET, World, gap, needs_promtool, run
+from tests.grafana.promtool import DAY, HOUR, RESET, World, gap, needs_promtool, run, values
 
 pytestmark = needs_promtool
 BUDGETS = ("spend", "accounting", "budgets", "budget-alerts")
@@ -175,4 +175,68 @@ def test_exceeded_day_and_restarts(tmp_path) -> None:
         "over (team core) has spent 110% of its budget for the day.",
         "The budget of over (team core) for this day (UTC) is 20.00 USD and 110% of it is spent.",
     )
+    world.check(tmp_path)
+
+
+def test_refused_calls_page(tmp_path) -> None:
+    """One refused call pages at once, in a series that stood at 0 or was born with it, and until a quarter of an hour later."""
+    world = World(groups=BUDGETS, every="1m")
+    length = 2 * HOUR
+
+    def refused(
+        feature: str, *parts: tuple[str, int, float], start: float = 0.0, period: str = "month"
+    ) -> None:
+        labels = {"feature": feature, "team": "core", "period": period}
+        world.add("ai_inference_budget_refused_calls_total", labels, values(*parts, start=start))
+
+    refused("refusing", run(HOUR), run(1, 1), run(HOUR - 1))
+    refused("born_with_it", gap(HOUR), run(HOUR), start=3, period="day")
+    refused("never", run(length))
+    refused("long_ago", run(length), start=9)
+    refused("restarted", run(HOUR), RESET, run(HOUR), start=9)
+    refused("not_scraped", run(30), gap(30), run(HOUR), start=9)
+    world.budget("refusing", 744, length)
+
+    world.firing("AIInferenceBudgetRefusing", HOUR - 1)
+    both = (
+        who("refusing", "critical", period="month"),
+        who("born_with_it", "critical", period="day"),
+    )
+    world.firing("AIInferenceBudgetRefusing", HOUR + 2, *both)
+    world.firing("AIInferenceBudgetRefusing", HOUR + 20)
+    world.says(
+        "AIInferenceBudgetRefusing",
+        HOUR,
+        {"feature": "born_with_it", "team": "core", "severity": "critical", "period": "day"},
+        "Calls of born_with_it (team core) are refused: its budget for the day is spent.",
+        "The budget guard refused 3 calls of born_with_it (team core) in the last 15 minutes. Its budget for this day (UTC) is"
+        " an unknown number of USD. Whoever made those calls got a BudgetExceededError.",
+    )
+    world.check(tmp_path)
+
+
+def test_budget_source_errors(tmp_path) -> None:
+    """No answer for twenty minutes is reported; a store that restarts, one missed answer and old faults are not."""
+    world = World(groups=BUDGETS, every="1m")
+
+    def unanswered(job: str, *parts: tuple[str, int, float], start: float = 0.0) -> None:
+        labels = {"job": job, "reason": "timeout"}
+        world.add("ai_inference_budget_source_errors_total", labels, values(*parts, start=start))
+
+    unanswered("cut_off", run(10), run(50, 2))
+    unanswered("born_with_it", gap(10), run(50, 2), start=1)
+    unanswered("restarting", run(10), run(25, 2), RESET, run(25, 2))
+    unanswered("store_restarts", run(10), run(3, 2), run(47))
+    unanswered("one_of_many", *(part for _ in range(6) for part in (run(9), run(1, 1))))
+    unanswered("long_ago", run(60), start=9)
+
+    def firing(minute: int, *jobs: str) -> None:
+        expr = 'count by (job, reason, severity) (ALERTS{alertname="AIInferenceBudgetSourceErrors", alertstate="firing"})'
+        labels = {"reason": "timeout", "severity": "warning"}
+        world.value(expr, minute, *(({"job": job, **labels}, 1.0) for job in jobs))
+
+    firing(9)
+    firing(16)
+    firing(30, "cut_off", "born_with_it", "restarting")
+    firing(55, "cut_off", "born_with_it", "restarting")
     world.check(tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.grafana.promtool import DAY, HOUR, RESET, World, gap, needs_promtool, run, values
 
 pytestmark = needs_promtool
@@ -29,6 +31,9 @@ def test_unpriced_model(tmp_path) -> None:
     unpriced("again", run(HOUR), run(1, 1), run(HOUR - 1), start=5)
     unpriced("long_ago", run(length), start=7)
     unpriced("restarted", run(HOUR), RESET, run(HOUR), start=7)
+    # Scraped again after 90 minutes: what was counted before is not new, what a new process counts is.
+    unpriced("not_scraped", run(10), gap(90), run(20), start=7)
+    unpriced("new_process", run(10), gap(90), run(20, 1), start=300)
     world.calls("priced", run(length, 1))
     world.calls("idle", run(length))
 
@@ -36,7 +41,8 @@ def test_unpriced_model(tmp_path) -> None:
     world.firing("AIInferenceUnpricedModel", HOUR - 1)
     world.firing("AIInferenceUnpricedModel", HOUR + 5, who("again", **found), who("born_with_it", **found))
     # Half an hour after the last one it is over.
-    world.firing("AIInferenceUnpricedModel", HOUR + 40)
+    world.firing("AIInferenceUnpricedModel", HOUR + 38)
+    world.firing("AIInferenceUnpricedModel", HOUR + 45, who("new_process", **found))
     world.says(
         "AIInferenceUnpricedModel",
         HOUR,
@@ -69,9 +75,13 @@ def test_unmeasured_calls(tmp_path) -> None:
     late = {"model": "m", "feature": "born_late", "reason": "stream_cut"}
     world.add("ai_inference_unmeasured_calls_total", late, values(gap(length - 10), run(10, 0.2)))
     world.calls("born_late", run(length, 2))
+    # A burst between two scrapes: the series is born with all of it, and never grows.
+    burst = {"model": "m", "feature": "burst", "reason": "stream_cut"}
+    world.add("ai_inference_unmeasured_calls_total", burst, values(gap(length - 30), run(30), start=30))
+    world.calls("burst", run(length, 2))
 
     world.firing("AIInferenceUnmeasuredCalls", 10)
-    world.firing("AIInferenceUnmeasuredCalls", length - 1, who("tenth"))
+    world.firing("AIInferenceUnmeasuredCalls", length - 1, who("tenth"), who("burst"))
     world.check(tmp_path)
 
 
@@ -122,6 +132,51 @@ def test_bill_coverage(tmp_path) -> None:
 
     world.firing("AIInferenceBillCoverageLow", 30)
     world.firing("AIInferenceBillCoverageLow", 2 * HOUR, {"vendor": "anthropic", "severity": "warning"})
+    world.check(tmp_path)
+
+
+def test_bill_price_error(tmp_path) -> None:
+    """Prices that are 6 % off either way are reported, with their sign; 4 % are not, nor a bill that was never looked at."""
+    world = World(groups=TRUST)
+    for vendor, error in (("above", 0.06), ("below", -0.06), ("near", 0.04), ("nearly", -0.04)):
+        world.add("ai_inference_bill_price_error_ratio", {"vendor": vendor}, f"{error}x180")
+    world.add("ai_inference_bill_price_error_ratio", {"vendor": "born_late"}, "_x110 0.5x70")
+
+    world.firing("AIInferenceBillPriceError", 30)
+    fires = ({"vendor": vendor, "severity": "warning"} for vendor in ("above", "below"))
+    world.firing("AIInferenceBillPriceError", 2 * HOUR, *fires)
+    found = {"vendor": "below", "severity": "warning"}
+    world.says(
+        "AIInferenceBillPriceError",
+        2 * HOUR,
+        found,
+        "Our prices of below are -6% off its bill.",
+        "The last reconciliation prices the recorded calls -6% off what below charged for them, more than 5% either way; above"
+        " 0 we say more than the vendor. Every dollar of this vendor in panels and budgets is off by as much.",
+    )
+    above = json.loads(
+        json.dumps(world.texts[0]["exp_alerts"][0]).replace("below", "above").replace("-6%", "6%")
+    )
+    # "above" is a word of the text too.
+    world.texts[0]["exp_alerts"].append(above)
+    world.check(tmp_path)
+
+
+def test_bill_stale(tmp_path) -> None:
+    """A reconciliation of nine days ago is reported, and so is one whose file is gone; a weekly job is not."""
+    world = World(groups=("trust-alerts",), every="1h")
+    length, step = 20 * DAY, 7 * DAY
+    started = "ai_inference_bill_reconciled_timestamp_seconds"
+    world.add(started, {"vendor": "stopped"}, f"0x{length}")
+    weekly = " ".join(f"{week * step * 60}x{step - 1}" for week in range(3))
+    world.add(started, {"vendor": "weekly"}, weekly)
+    world.add(started, {"vendor": "gone"}, f"0x{DAY} _x{length - DAY}")
+    world.add(started, {"vendor": "born_late"}, f"_x{15 * DAY} {15 * DAY * 60}x{5 * DAY}")
+
+    stopped, gone = ({"vendor": vendor, "severity": "warning"} for vendor in ("stopped", "gone"))
+    world.firing("AIInferenceBillStale", 7 * DAY)
+    world.firing("AIInferenceBillStale", 10 * DAY, stopped, gone)
+    world.firing("AIInferenceBillStale", 19 * DAY, stopped, gone)
     world.check(tmp_path)
 
 

@@ -1,7 +1,8 @@
 """
-The outcome of a scan as metrics, for the textfile collector of node_exporter.
+The outcome of a scan as metrics, defined once, and the file that node_exporter's textfile collector reads them from.
 
 https://github.com/prometheus/node_exporter#textfile-collector
+They are written by a job and not by the sinks, so they stand apart from `sinks.catalogue`.
 """
 
 from __future__ import annotations
@@ -12,14 +13,35 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
+from tracked_inference.sinks.catalogue import Metric
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tracked_inference.cloud.orphans.model import ScanReport
 
-__all__ = ["write_textfile"]
+__all__ = ["ORPHAN_METRICS", "write_textfile"]
 
 _LABELS = ("kind", "team", "region")
+
+ORPHAN_METRICS = (
+    Metric(
+        "cloud_orphaned_resource_monthly_cost_usd",
+        "gauge",
+        _LABELS,
+        "Estimated monthly cost of likely orphaned resources in US dollars; unknown costs are left out.",
+    ),
+    Metric("cloud_orphaned_resources", "gauge", _LABELS, "Resources that are likely orphaned."),
+    Metric(
+        "cloud_orphaned_resources_unpriced",
+        "gauge",
+        _LABELS,
+        "Likely orphaned resources whose cost is not known.",
+    ),
+    Metric("cloud_orphan_scan_gaps", "gauge", (), "What the last scan could not see."),
+    Metric("cloud_orphan_scan_timestamp_seconds", "gauge", (), "When the last scan began, in Unix time."),
+)
+"""What `orphans scan --textfile` writes."""
 
 
 def write_textfile(report: ScanReport, path: Path) -> None:
@@ -29,24 +51,8 @@ def write_textfile(report: ScanReport, path: Path) -> None:
     A scan with gaps is written too: `cloud_orphan_scan_gaps` says that its figures are a floor.
     """
     registry = CollectorRegistry()
-    cost = Gauge(
-        "cloud_orphaned_resource_monthly_cost_usd",
-        "Estimated monthly cost of likely orphaned resources in US dollars; unknown costs are left out.",
-        _LABELS,
-        registry=registry,
-    )
-    count = Gauge(
-        "cloud_orphaned_resources", "Resources that are likely orphaned.", _LABELS, registry=registry
-    )
-    unknown = Gauge(
-        "cloud_orphaned_resources_unpriced",
-        "Likely orphaned resources whose cost is not known.",
-        _LABELS,
-        registry=registry,
-    )
-    gaps = Gauge("cloud_orphan_scan_gaps", "What the last scan could not see.", registry=registry)
-    finished = Gauge(
-        "cloud_orphan_scan_timestamp_seconds", "When the last scan began, in Unix time.", registry=registry
+    cost, count, unknown, gaps, finished = (
+        Gauge(one.name, one.help, one.labels, registry=registry) for one in ORPHAN_METRICS
     )
     costs: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
     counts: Counter[tuple[str, str, str]] = Counter()
