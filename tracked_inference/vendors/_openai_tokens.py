@@ -131,6 +131,11 @@ def _inputs(
     written_raw = details.get("cache_write_tokens")
     if cached_raw is None or written_raw is None:
         cached_raw, written_raw = _named_otherwise(usage, cached_raw, written_raw)
+        if written_raw is None and details.get("cache_write_tokens_details") is not None:
+            split = fields(details["cache_write_tokens_details"])  # the split alone is the total
+            written_raw = count(split.get("ttl_30m_tokens"), "ttl_30m_tokens", []) + count(
+                split.get("ttl_12h_tokens"), "ttl_12h_tokens", []
+            )
     audio_raw, pictures_raw = details.get("audio_tokens"), details.get("image_tokens")
     cached = count(cached_raw, "cached_tokens", notes) if cached_raw else 0
     if not (written_raw or audio_raw or pictures_raw) and cached <= total:
@@ -198,9 +203,9 @@ def _writes(written: int, split: object, counts: dict[str, int], notes: list[str
     parts = fields(split)
     long = count(parts.get("ttl_12h_tokens"), "ttl_12h_tokens", notes)
     unknown_counters(parts, _KNOWN_WRITES, notes, "cache_write_tokens_details.")
-    if long > written:
-        notes.append("inconsistent:ttl_12h_tokens")
-        long = written
+    if long + count(parts.get("ttl_30m_tokens"), "ttl_30m_tokens", notes) > written:
+        notes.append("inconsistent:cache_write_tokens_details")
+        long = min(long, written)
     if long:
         counts["cache_write_12h"] = long
     if written > long:
