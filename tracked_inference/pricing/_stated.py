@@ -60,6 +60,7 @@ def apply_stated(rows: list[Row], stated: dict[str, Any]) -> None:
         if not found:
             raise SystemExit(f"a correction of stated.toml meets no row: {one}")
         for row in found:
+            _carry(rows, row, one["rates"])
             row["rates"].update(one["rates"])
             row["source"] += f"; {one['source']}"
     for one in stated["multiples"]:
@@ -71,6 +72,15 @@ def apply_stated(rows: list[Row], stated: dict[str, Any]) -> None:
     for one in stated["doubts"]:
         for row in _of(rows, one["provider"], one["models"], variants=True):
             row.setdefault("assumed", {})[one.get("unit", "*")] = one["reason"]
+
+
+def _carry(rows: list[Row], base: Row, rates: dict[str, str]) -> None:
+    """Move the rates of tiers that were carried back in proportion to a base rate that is corrected now."""
+    for row in _of(rows, base["provider"], [base["model"]], variants=True):
+        if row.get("when") and row["effective_to"] and row["effective_to"] == base["effective_to"]:
+            for unit in row["rates"].keys() & rates.keys() & base["rates"].keys():
+                share = Decimal(rates[unit]) / Decimal(base["rates"][unit])
+                row["rates"][unit] = as_text(Decimal(row["rates"][unit]) * share)
 
 
 def _of(rows: list[Row], provider: str, models: list[str], *, variants: bool = False) -> list[Row]:

@@ -150,7 +150,8 @@ def _read(
     credit = usage.get("fallback_credit")
     if credit is not None:
         outcome = fields(credit)
-        if "redeemed" in (outcome.get("type"), outcome.get("status")):
+        status = outcome.get("status", outcome)
+        if "redeemed" in (status, fields(status).get("type")):
             notes.append("fallback_credit")  # rule 24
     reasoning = usage.get("output_tokens_details")
     return make_usage(
