@@ -39,8 +39,9 @@ def test_every_reason_of_the_code_has_a_meaning():
     }
 
     assert {"service_tier", "naive_time", "assumed_ttl", "code_execution", "unknown_field"} <= given
+    assert {"stream_cut", "cancelled", "timeout", "attempt_timed_out", "price_error"} <= given
     assert {"not_billed", "failed_video", "moderations", "local", "no_usage", "unpriced_unit"} <= given
-    assert given <= set(REASONS)
+    assert given - {"response_"} <= set(REASONS)  # `response_failed`, written as an f-string
     assert all(meaning(reason) for reason in REASONS)
 
 
@@ -62,26 +63,37 @@ def reasons_given(node: ast.AST) -> set[str]:
         first, second = node.elts
         if isinstance(second, ast.Constant) and second.value in STATUSES:
             return words(first) - STATUSES
-    if isinstance(node, ast.keyword) and node.arg in ("free", "assumed"):
+    if isinstance(node, ast.keyword) and node.arg in ("free", "assumed", "reason", "reasons"):
         return words(node.value)
+    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("reason", "why"):
+        return words(node.value)
+    if isinstance(node, ast.FunctionDef) and node.name == "_lost":
+        returned = [one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value]
+        return {word for one in returned for word in words(one)}
     if isinstance(node, ast.Call):
         name = getattr(node.func, "id", getattr(node.func, "attr", ""))
         if name in ("append", "_once") and any(getattr(one, "id", "") == "notes" for one in ast.walk(node)):
             return words(node.args[0])
         if name in ("no_price", "free_of_charge"):
-            return {word for part in node.args[2:3] for one in ast.walk(part) for word in words(one)}
+            return words(node.args[0 if name == "free_of_charge" else 2])
     return set()
 
 
 def words(node: ast.AST) -> set[str]:
-    """What a text, the beginning of an f-string or either side of a choice says."""
+    """What a text, the beginning of an f-string, a tuple or either side of a choice says."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return {node.value.partition(":")[0]} - {""}
+        word = node.value.partition(":")[0]
+        return {word} if word.isidentifier() else set()
+    parts: list[ast.expr] = []
     if isinstance(node, ast.JoinedStr):
-        return words(node.values[0])
-    if isinstance(node, ast.IfExp):
-        return words(node.body) | words(node.orelse)
-    return set()
+        parts = node.values[:1]
+    elif isinstance(node, ast.IfExp):
+        parts = [node.body, node.orelse]
+    elif isinstance(node, ast.Tuple):
+        parts = node.elts
+    elif isinstance(node, ast.BoolOp):
+        parts = node.values
+    return {word for part in parts for word in words(part)}
 
 
 STATUSES = {"exact", "estimated", "partial", "lower_bound", "upper_bound", "inconsistent"}

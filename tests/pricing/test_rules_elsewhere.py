@@ -10,12 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal as D
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.pricing.calls import NOON, chat, claude, gpt
-from tracked_inference.pricing import Cost
+
+if TYPE_CHECKING:
+    from tracked_inference.pricing import Cost
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ EDGE = "2026-09-24T00:00:00"
 COUNTING = [
     Case(
         "01: five kinds, one of each",
-        claude("claude-opus-4-1", written(11, 13, input_tokens=7, cache_read_input_tokens=17, output_tokens=19)),
+        claude(
+            "claude-opus-4-1", written(11, 13, input_tokens=7, cache_read_input_tokens=17, output_tokens=19)
+        ),
         "2151.75",  # 7 x 15 + 11 x 18.75 + 13 x 30 + 17 x 1.50 + 19 x 75
     ),
     Case(
@@ -71,7 +75,9 @@ COUNTING = [
         "12800",  # 2000 x 2 + 1000 x 0.20 + 2000 x 2.50 + 300 x 12
     ),
     Case("02: all of it cached", gpt("gpt-4o", chat(800, 0, cached_tokens=800)), "1000"),  # 800 x 1.25
-    Case("02: a null among the details", gpt("gpt-4o", {**chat(100, 1), "prompt_tokens_details": None}), "260"),
+    Case(
+        "02: a null among the details", gpt("gpt-4o", {**chat(100, 1), "prompt_tokens_details": None}), "260"
+    ),
     Case(
         "03: no split",
         claude("claude-haiku-4-5", plain(0, 0, cache_creation_input_tokens=800)),
@@ -125,7 +131,9 @@ COUNTING = [
             plain(
                 1000,
                 0,
-                input_tokens_details={"cache_write_tokens_details": {"ttl_30m_tokens": 100, "ttl_12h_tokens": 50}},
+                input_tokens_details={
+                    "cache_write_tokens_details": {"ttl_30m_tokens": 100, "ttl_12h_tokens": 50}
+                },
             ),
         ),
         "2200",  # 850 x 2 + 100 x 2.50 + 50 x 5
@@ -169,7 +177,10 @@ COUNTING = [
             "gpt-4.1-mini",
             {
                 **chat(10, 100),
-                "completion_tokens_details": {"accepted_prediction_tokens": 20, "rejected_prediction_tokens": 60},
+                "completion_tokens_details": {
+                    "accepted_prediction_tokens": 20,
+                    "rejected_prediction_tokens": 60,
+                },
             },
         ),
         "164",  # 10 x 0.40 + 100 x 1.60
@@ -252,7 +263,10 @@ COUNTING = [
     Case("09: zero of it", gpt("gpt-5-mini", {**chat(100, 10), "image_generation_tokens": 0}), "45"),
     Case(
         "09: times and speeds are no counters",
-        gpt("gpt-5-mini", {**chat(100, 10), "queue_time": 0.2, "tokens_per_second": 55, "acceptance_rate": 0.4}),
+        gpt(
+            "gpt-5-mini",
+            {**chat(100, 10), "queue_time": 0.2, "tokens_per_second": 55, "acceptance_rate": 0.4},
+        ),
         "45",
     ),
 ]
@@ -260,7 +274,10 @@ COUNTING = [
 MODES = [
     Case(
         "16: half for tokens, all for searches",
-        claude("claude-opus-4-7", plain(1000, 100, service_tier="batch", server_tool_use={"web_search_requests": 2})),
+        claude(
+            "claude-opus-4-7",
+            plain(1000, 100, service_tier="batch", server_tool_use={"web_search_requests": 2}),
+        ),
         "23750",  # 1000 x 2.50 + 100 x 12.50 + 2 x 10000
     ),
     Case(
@@ -268,7 +285,11 @@ MODES = [
         claude(
             "claude-opus-4-7",
             plain(
-                1000, 100, service_tier="batch", inference_geo="us", server_tool_use={"web_search_requests": 2}
+                1000,
+                100,
+                service_tier="batch",
+                inference_geo="us",
+                server_tool_use={"web_search_requests": 2},
             ),
         ),
         "24125",  # 3750 x 1.1 + 20000
@@ -346,9 +367,17 @@ MODES = [
         "23640",  # (100 x 10 + 200 x 12.50 + 300 x 20 + 400 x 1 + 50 x 50) x 1.1 + 10000
     ),
     Case("18: fast by its own row", claude("claude-fable-5-2", plain(10, 10, speed="fast")), "960"),
-    Case("18: old models cost the same in the US", claude("claude-haiku-4-5", plain(10, 10, inference_geo="us")), "60"),
+    Case(
+        "18: old models cost the same in the US",
+        claude("claude-haiku-4-5", plain(10, 10, inference_geo="us")),
+        "60",
+    ),
     Case("18: new ones do not", claude("claude-mythos-5-1", plain(10, 10, inference_geo="us")), "660"),
-    Case("18: not_available is anywhere", claude("claude-opus-5", plain(10, 10, inference_geo="not_available")), "300"),
+    Case(
+        "18: not_available is anywhere",
+        claude("claude-opus-5", plain(10, 10, inference_geo="not_available")),
+        "300",
+    ),
     Case(
         "18: a place without a price",
         claude("claude-opus-5", plain(10, 10, inference_geo="eu")),
@@ -517,9 +546,19 @@ SEVERAL = [
         "free",
         ("refusal_not_billed",),
     ),
-    Case("23: general_harms is free", refused("claude-opus-5", 0, "general_harms"), "0", "free", ("refusal_not_billed",)),
+    Case(
+        "23: general_harms is free",
+        refused("claude-opus-5", 0, "general_harms"),
+        "0",
+        "free",
+        ("refusal_not_billed",),
+    ),
     Case("23: no category is free", refused("claude-opus-5", 1, None), "0", "free", ("refusal_not_billed",)),
-    Case("23: after two tokens it is billed", refused("claude-opus-5", 2, "cyber", "2026-01-01T00:00:00"), "5050"),
+    Case(
+        "23: after two tokens it is billed",
+        refused("claude-opus-5", 2, "cyber", "2026-01-01T00:00:00"),
+        "5050",
+    ),
     Case(
         "24: redeemed, as the SDK has it",
         claude("claude-opus-5", plain(10, 10, fallback_credit={"status": {"type": "redeemed"}})),
@@ -537,7 +576,8 @@ SEVERAL = [
     Case(
         "24: not applied",
         claude(
-            "claude-opus-5", plain(10, 10, fallback_credit={"status": {"type": "not_applied", "reason": "expired"}})
+            "claude-opus-5",
+            plain(10, 10, fallback_credit={"status": {"type": "not_applied", "reason": "expired"}}),
         ),
         "300",
     ),
@@ -566,7 +606,8 @@ FEES = [
     Case(
         "26: three searches and nine fetches",
         claude(
-            "claude-sonnet-5-5", plain(10, 10, server_tool_use={"web_search_requests": 3, "web_fetch_requests": 9})
+            "claude-sonnet-5-5",
+            plain(10, 10, server_tool_use={"web_search_requests": 3, "web_fetch_requests": 9}),
         ),
         "30120",
     ),
@@ -588,7 +629,9 @@ FEES = [
         responses("o4-mini", plain(1000, 0), SEARCH, SEARCH, tool_usage={"web_search": {"num_requests": 0}}),
         "1100",
     ),
-    Case("27: the preview tool on one that reasons", responses("o3", plain(0, 0), SEARCH, **PREVIEW), "10000"),
+    Case(
+        "27: the preview tool on one that reasons", responses("o3", plain(0, 0), SEARCH, **PREVIEW), "10000"
+    ),
     Case("27: on one that does not", responses("gpt-4.1-nano", plain(0, 0), SEARCH, **PREVIEW), "25000"),
     Case(
         "27: a dated preview tool on a fine-tune",
@@ -631,7 +674,12 @@ FEES = [
     ),
     Case(
         "29: seconds of what is sold by the token",
-        gpt(None, {"type": "duration", "seconds": 7}, operation="audio.transcriptions", requested="gpt-4o-transcribe"),
+        gpt(
+            None,
+            {"type": "duration", "seconds": 7},
+            operation="audio.transcriptions",
+            requested="gpt-4o-transcribe",
+        ),
         None,
         "unpriced",
         ("unpriced_unit:second",),
@@ -653,7 +701,11 @@ FEES = [
         gpt("sora-2-pro", None, operation="videos", status="completed", seconds="12", size="1792x1024"),
         "6000000",
     ),
-    Case("31: an embedding", gpt("text-embedding-3-large", {"prompt_tokens": 10, "total_tokens": 10}, operation="embeddings"), "1.3"),
+    Case(
+        "31: an embedding",
+        gpt("text-embedding-3-large", {"prompt_tokens": 10, "total_tokens": 10}, operation="embeddings"),
+        "1.3",
+    ),
     Case(
         "32: a gateway's own figure, on a model that is known",
         gpt("gpt-4o", {**chat(1000, 100), "cost": 0.00123}, provider="openrouter"),
@@ -672,12 +724,19 @@ FEES = [
 SELLERS = [
     Case(
         "33: a regional profile of a model of this year",
-        claude("claude-fable-5-1", plain(100, 10), provider="bedrock", requested="eu.anthropic.claude-fable-5-1"),
+        claude(
+            "claude-fable-5-1", plain(100, 10), provider="bedrock", requested="eu.anthropic.claude-fable-5-1"
+        ),
         "1650",
     ),
     Case(
         "33: its global one",
-        claude("claude-fable-5-1", plain(100, 10), provider="bedrock", requested="global.anthropic.claude-fable-5-1"),
+        claude(
+            "claude-fable-5-1",
+            plain(100, 10),
+            provider="bedrock",
+            requested="global.anthropic.claude-fable-5-1",
+        ),
         "1500",
     ),
     Case(
@@ -714,8 +773,12 @@ SELLERS = [
         "unpriced",
         ("unknown_model",),
     ),
-    Case("36: a price of yesterday", gpt("gpt-5.6-terra", chat(1000, 0), at=utc("2026-07-29T23:59:59")), "2500"),
-    Case("36: and of that midnight", gpt("gpt-5.6-terra", chat(1000, 0), at=utc("2026-07-30T00:00:00")), "2000"),
+    Case(
+        "36: a price of yesterday", gpt("gpt-5.6-terra", chat(1000, 0), at=utc("2026-07-29T23:59:59")), "2500"
+    ),
+    Case(
+        "36: and of that midnight", gpt("gpt-5.6-terra", chat(1000, 0), at=utc("2026-07-30T00:00:00")), "2000"
+    ),
     Case(
         "36: cached o3 on its last dear day",
         gpt("o3", chat(1000, 0, cached_tokens=1000), at=utc("2025-06-09T23:59:59")),
@@ -751,8 +814,16 @@ SELLERS = [
         "estimated",
         ("summed_passes",),
     ),
-    Case("38: a call of the caller's own is no loop", responses("gpt-6-luna", plain(300_000, 0), ask("function_call")), "60000"),
-    Case("38: below the threshold it is exact", responses("gpt-6-luna", plain(200_000, 0), ask("mcp_call")), "20000"),
+    Case(
+        "38: a call of the caller's own is no loop",
+        responses("gpt-6-luna", plain(300_000, 0), ask("function_call")),
+        "60000",
+    ),
+    Case(
+        "38: below the threshold it is exact",
+        responses("gpt-6-luna", plain(200_000, 0), ask("mcp_call")),
+        "20000",
+    ),
     Case(
         "43: a picture that the body does not count",
         responses("gpt-5-mini", plain(100, 10), ask("image_generation_call")),

@@ -33,9 +33,7 @@ def apply_stated(rows: list[Row], stated: dict[str, Any]) -> None:
     """Add the stated rows to `rows` and mend those that are there."""
     rows += [
         *(
-            new_row(
-                one["provider"], one["model"], one["rates"], above=one.get("above"), source=one["source"]
-            )
+            new_row(one["provider"], one["model"], one["rates"], above=one.get("above"), source=one["source"])
             for one in stated["additions"]
         ),
         *(new_row(one["provider"], "*", one["rates"], source=one["source"]) for one in stated["fees"]),

@@ -140,11 +140,10 @@ def _lifetime(
     answer: Mapping[str, Any], usage: Mapping[str, Any], counts: dict[str, int], notes: list[str]
 ) -> None:
     """Cache writes that the usage does not split by lifetime: that of the response's own caching options (rule 4)."""
-    details = fields(usage.get("input_tokens_details"))
-    if details.get("cache_write_tokens_details") is None:
-        if fields(answer.get("prompt_cache_options")).get("ttl") == "12h":
-            counts["cache_write_12h"] = counts.pop("cache_write_30m")
-            notes.append("assumed_ttl")
+    split = fields(usage.get("input_tokens_details")).get("cache_write_tokens_details")
+    if split is None and fields(answer.get("prompt_cache_options")).get("ttl") == "12h":
+        counts["cache_write_12h"] = counts.pop("cache_write_30m")
+        notes.append("assumed_ttl")
 
 
 def _moderation(body: object, request: Mapping[str, Any], batch: bool, complete: bool) -> Usage | None:
