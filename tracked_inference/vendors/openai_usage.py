@@ -67,7 +67,9 @@ def _completion(body: object, request: Mapping[str, Any], batch: bool, complete:
     if read is None and cost is None:
         return None
     counts, reasoning = read if read is not None else ({}, 0)
-    _openai_tools.chat_search(answer, request, notes)
+    model = answer.get("model")
+    if type(model) is not str or "-search-" in model:
+        _openai_tools.chat_search(answer, request, notes)
     return make_usage(
         (make_pass(counts),),
         reasoning,
