@@ -538,6 +538,45 @@ SEVERAL = [
         "2800",
         reasons=("refusal_not_billed",),
     ),
+    Case(
+        "22: every hop declined before any output, of a free category",
+        claude(
+            "claude-opus-5-5",
+            plain(
+                500,
+                1,
+                iterations=[
+                    {"type": "message", "model": "claude-fable-5-2", "input_tokens": 500, "output_tokens": 1},
+                    {"type": "message", "model": "claude-opus-5-5", "input_tokens": 500, "output_tokens": 1},
+                ],
+            ),
+            content=[{**FABLE_TO_OPUS, "trigger": {"type": "refusal", "category": "cyber"}}],
+            stop_reason="refusal",
+            stop_details={"type": "refusal", "category": "cyber"},
+        ),
+        "0",
+        "free",
+        ("refusal_not_billed",),
+    ),
+    Case(
+        "22: the first of them after some output",
+        claude(
+            "claude-opus-5-5",
+            plain(
+                500,
+                1,
+                iterations=[
+                    {"type": "message", "model": "claude-fable-5-2", "input_tokens": 500, "output_tokens": 30},
+                    {"type": "message", "model": "claude-opus-5-5", "input_tokens": 500, "output_tokens": 1},
+                ],
+            ),
+            content=[{**FABLE_TO_OPUS, "trigger": {"type": "refusal", "category": "cyber"}}],
+            stop_reason="refusal",
+            stop_details={"type": "refusal", "category": "cyber"},
+        ),
+        "5200",  # 500 x 8 + 30 x 40
+        reasons=("refusal_not_billed",),
+    ),
     Case("23: billed from that midnight", refused("claude-opus-5", 1, "reasoning_extraction"), "5025"),
     Case(
         "23: free until then",

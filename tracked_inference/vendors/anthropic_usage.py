@@ -308,7 +308,10 @@ def _iterations(
     for at, (entry, kind) in enumerate(zip(entries, kinds, strict=True)):
         model = text(entry.get("model"))
         refused = refusal if at == refused_at else None
-        if at < serving_at and kind == "message" and (model is None or model != serving):
+        if serving is None:
+            if kind == "message" and at < refused_at and model is not None and model in declined_by:
+                refused = declined_by[model]  # every hop declined, and the last one's refusal is the answer
+        elif at < serving_at and kind == "message" and (model is None or model != serving):
             # A hop that declined; where its entry names no model it ran on the one that was asked for.
             refused = declined_by.get(model, hops[0][2] if hops else "")
             model = model or (hops[0][0] if hops else asked)
