@@ -566,7 +566,12 @@ SEVERAL = [
                 500,
                 1,
                 iterations=[
-                    {"type": "message", "model": "claude-fable-5-2", "input_tokens": 500, "output_tokens": 30},
+                    {
+                        "type": "message",
+                        "model": "claude-fable-5-2",
+                        "input_tokens": 500,
+                        "output_tokens": 30,
+                    },
                     {"type": "message", "model": "claude-opus-5-5", "input_tokens": 500, "output_tokens": 1},
                 ],
             ),
