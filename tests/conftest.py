@@ -7,10 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from prometheus_client import CollectorRegistry
 
-from tracked_inference import PriceTable, TrackedClient, _background, _meter
+from tracked_inference import PriceTable, TrackedClient
 from tracked_inference.loopback import Answer, LoopbackVendor
+from tracked_inference.tracking import background, handover
+from tracked_inference.tracking import faults as faults_of_tracking
+
+# A busy machine is no failure: no test goes by the clock.
+settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")
 
 try:
     import anthropic
@@ -79,21 +86,27 @@ def _clean(monkeypatch):
         "PROMETHEUS_MULTIPROC_DIR",
     ):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(_background, "background", _background.Background())
+    monkeypatch.setattr(background, "background", background.Background())
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """On a busy machine a finalizer's work may take longer than a program should wait for it, but not than a test should."""
+    monkeypatch.setattr(handover, "_PATIENCE_SECONDS", 20.0)
 
 
 @pytest.fixture(autouse=True)
 def faults(monkeypatch):
     """The faults of the tracking, as stage and exception; a test that does not take them out fails by them."""
     seen = []
-    fault = _meter.Meter.fault
+    fault = faults_of_tracking.Faults.note
 
     def note(self, stage, error):
         seen.append((stage, error))
         fault(self, stage, error)
 
-    monkeypatch.setattr(_meter, "_logged", set())
-    monkeypatch.setattr(_meter.Meter, "fault", note)
+    monkeypatch.setattr(faults_of_tracking, "_logged", set())
+    monkeypatch.setattr(faults_of_tracking.Faults, "note", note)
     yield seen
     if seen:
         stage, error = seen[0]

@@ -9,8 +9,9 @@ import prometheus_client
 import pytest
 import structlog
 
-from tracked_inference import TrackedClient, _meter, attribute
+from tracked_inference import TrackedClient, attribute
 from tracked_inference.sinks import default_sinks
+from tracked_inference.tracking import faults
 
 CANARY = "CANARY-7f3a"
 KEY = "sk-CANARY-7f3a-key"
@@ -92,7 +93,7 @@ def asked(client, **more):
 def outputs(caplog, monkeypatch):
     """Everything that the tracking can write to: structlog, the standard library's logging, the metrics."""
     registry = prometheus_client.CollectorRegistry()
-    monkeypatch.setattr(_meter, "_logged", set())  # each place is logged once a process
+    monkeypatch.setattr(faults, "_logged", set())  # each place is logged once a process
     caplog.set_level(logging.DEBUG, logger="tracked_inference")
 
     class Outputs:

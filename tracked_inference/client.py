@@ -12,15 +12,15 @@ import functools
 import inspect
 import warnings
 from collections.abc import Iterable
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from tracked_inference._meter import Meter
 from tracked_inference.attribution import Attribution, check_slug, text_tags
 from tracked_inference.errors import ConfigurationError, UnsupportedClientError
 from tracked_inference.pricing import PriceTable
 from tracked_inference.registry import FeatureRegistry, registry_in_force, team_of
 from tracked_inference.sinks import default_sinks
+from tracked_inference.tracking.meter import Meter
+from tracked_inference.tracking.subclass import BASE, METER, SEND, shallow, subclass_of
 
 if TYPE_CHECKING:
     import os
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from tracked_inference._call import Call
     from tracked_inference.errors import BudgetExceededError
     from tracked_inference.planning.budget import BudgetGuard
     from tracked_inference.record import Sink
@@ -37,10 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["TrackedClient", "track"]
 
 _C = TypeVar("_C")
-_current: ContextVar[Call | None] = ContextVar("tracked_inference_call", default=None)
-_METER = "_tracked_meter"
-_BASE = "_tracked_base"
-_SEND = "_tracked_send"
 
 
 def track(
@@ -66,15 +61,15 @@ def track(
     The same as `TrackedClient(...)` for type checkers that should see exactly the type that went in.
     """
     base = type(client)
-    if isinstance(client, TrackedClient) and hasattr(base, _BASE):  # tracked again: the new words, once
-        base = getattr(base, _BASE)
-        kept: Meter = client.__dict__[_METER]
+    if isinstance(client, TrackedClient) and hasattr(base, BASE):  # tracked again: the new words, once
+        base = getattr(base, BASE)
+        kept: Meter = client.__dict__[METER]
         feature = feature or kept.own.feature
         team = team or kept.own.team
         model = model or kept.model
         prices = prices or kept.prices
         provider = provider or kept.provider
-        stream_usage = kept.stream_usage if stream_usage is None else stream_usage
+        stream_usage = kept.stream_usage.wanted if stream_usage is None else stream_usage
         sinks = kept.sinks if sinks is None and registry is None else sinks
         config = config or kept.declared
     vendor = _vendor_of(base, client)
@@ -109,10 +104,10 @@ def track(
         guard=_guard(declared, own, budget_usd, on_budget, registry),
         count_refusal=functools.partial(_count_refusal, registry),
     )
-    tracked = _shallow(client, _subclass_of(base))
-    tracked.__dict__[_METER] = meter
+    tracked = shallow(client, subclass_of(base, TrackedClient))
+    tracked.__dict__[METER] = meter
     if "request" in tracked.__dict__:  # other instrumentation of this one client: it goes on, inside of ours
-        tracked.__dict__[_SEND] = tracked.__dict__.pop("request")
+        tracked.__dict__[SEND] = tracked.__dict__.pop("request")
     _warn_of_replaced_methods(client)
     meter.declare(tracked, *meter.models)
     return cast("_C", tracked)
@@ -128,7 +123,7 @@ class _Meta(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is TrackedClient:
             return track(*args, **kwargs)
-        return getattr(cls, _BASE)(
+        return getattr(cls, BASE)(
             *args, **kwargs
         )  # `type(client)(...)` is a new client, which nobody tracks yet
 
@@ -168,7 +163,7 @@ class TrackedClient(metaclass=_Meta):
     """
 
     def __repr__(self) -> str:
-        meter: Meter = self.__dict__[_METER]
+        meter: Meter = self.__dict__[METER]
         return f"<tracked {type(self).__qualname__} feature={meter.own.feature!r} team={meter.own.team!r}>"
 
     def with_attribution(
@@ -180,16 +175,16 @@ class TrackedClient(metaclass=_Meta):
         Raises:
             AttributionError: `feature` or `team` is not a slug.
         """
-        meter: Meter = self.__dict__[_METER]
+        meter: Meter = self.__dict__[METER]
         if feature is not None:
             check_slug("feature", feature)
             team = team_of(feature, team, meter.declared)
         if team is not None:
             check_slug("team", team)
         own = Attribution(feature, team, None if user is None else str(user), text_tags(tags)).over(meter.own)
-        new = _shallow(self, type(self))
-        new.__dict__[_METER] = meter.with_own(own)
-        new.__dict__[_METER].declare(new, *meter.models)
+        new = shallow(self, type(self))
+        new.__dict__[METER] = meter.with_own(own)
+        new.__dict__[METER].declare(new, *meter.models)
         return new
 
 
@@ -278,208 +273,3 @@ def _count_fault(registry: CollectorRegistry | None, stage: str) -> None:
     from tracked_inference.sinks._collectors import collectors_of
 
     collectors_of(registry).tracking_errors.labels(stage).inc()
-
-
-# Copies.
-
-
-def _shallow(client: Any, cls: type) -> Any:
-    """
-    Copy a client, sharing its HTTP client and options, as an instance of `cls`.
-
-    Resources (`client.messages`) hold the client they were taken from: cached ones are left out, to be made again on use;
-    those set as plain attributes (Bedrock, Vertex) are made anew. Other cached values are settings and are kept.
-    """
-    new: Any = object.__new__(cls)
-    for name, value in client.__dict__.items():
-        if getattr(value, "_client", None) is not client:
-            new.__dict__[name] = value
-        elif not isinstance(inspect.getattr_static(cls, name, None), functools.cached_property):
-            new.__dict__[name] = type(value)(new)
-    build = getattr(new, "_build_middleware_chain", None)
-    if build is not None and "_middleware_chain" in new.__dict__:
-        new.__dict__["_middleware_chain"] = build()  # its closures hold the client
-    return new
-
-
-def _copy(self: Any, base: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """
-    The vendor's own `copy()`, tracked.
-
-    It runs on a plain client of the vendor's class, because vendors compare `type(self)` and look into `__init__`;
-    what it found out and stored there (a project, a region) is stored here too.
-    """
-    plain = _shallow(self, base)
-    del plain.__dict__[_METER]
-    made = plain.copy(*args, **kwargs)
-    for name, value in plain.__dict__.items():
-        found_out = name != "_middleware_chain" and self.__dict__.get(name, plain) is not value
-        if found_out and getattr(value, "_client", None) is not plain:
-            self.__dict__[name] = value
-    new = _shallow(made, type(self))
-    new.__dict__[_METER] = self.__dict__[_METER]
-    return new
-
-
-# The subclass.
-
-_made: dict[type, type] = {}
-
-
-def _subclass_of(base: Any) -> type:
-    """The tracked subclass of a client class; made once."""
-    made = _made.get(base)
-    if made is None:
-        # By name: where other instrumentation wraps `request`, the wrapper may be no coroutine function.
-        asynchronous = any(one.__name__ == "AsyncAPIClient" for one in base.__mro__)
-        names = (_async_methods if asynchronous else _sync_methods)(base)
-        names.update(_hooks(base))
-
-        @functools.wraps(base.copy)
-        def copy(self: Any, *args: Any, **kwargs: Any) -> Any:
-            return _copy(self, base, args, kwargs)
-
-        names.update(
-            copy=copy,
-            with_options=copy,  # in the vendors' classes an alias, which would not follow an overridden copy
-            __copy__=lambda self: _shallow(self, type(self)),
-            __init__=base.__init__,  # signatures are looked at
-            __repr__=base.__repr__ if base.__repr__ is not object.__repr__ else TrackedClient.__repr__,
-            __module__=base.__module__,
-            __qualname__=base.__qualname__,
-            __doc__=base.__doc__,
-        )
-        names[_BASE] = base
-        made = _made[base] = _metaclass_for(base)(base.__name__, (TrackedClient, base), names)
-    return made
-
-
-def _metaclass_for(base: type) -> Any:
-    kind = type(base)
-    return _Meta if kind is type else type("_Meta", (_Meta, kind), {})
-
-
-def _async_methods(base: Any) -> dict[str, Any]:
-    @functools.wraps(base.request)
-    async def request(
-        self: Any, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None, **more: Any
-    ) -> Any:
-        meter: Meter = self.__dict__[_METER]
-        send = self.__dict__.get(_SEND) or functools.partial(base.request, self)
-        call = meter.begin(self, options, stream=stream)
-        outer = _current.get()
-        _current.set(call)
-        try:
-            if call is None:
-                return await send(cast_to, options, stream=stream, stream_cls=stream_cls, **more)
-            asked = meter.ask_for_usage(self, call, options)
-            refused = False
-            try:
-                result = await send(cast_to, asked, stream=stream, stream_cls=stream_cls, **more)
-            except Exception as error:
-                refused = asked is not options and meter.refused(self, call, error)
-                if not refused:
-                    raise
-            if refused:  # out of the handler, so that the refusal is no context of what comes now
-                result = await send(cast_to, options, stream=stream, stream_cls=stream_cls, **more)
-        except BaseException as error:
-            if call is not None:
-                meter.broke(call, error)
-            raise
-        finally:
-            if _current.get() is call:  # a coroutine that is dropped ends in whatever context there is
-                _current.set(outer)
-        meter.observe(call, result, asynchronous=True)
-        return result
-
-    async def complete(self: Any, messages: Any, *, model: str | None = None, **options: Any) -> Any:
-        meter: Meter = self.__dict__[_METER]
-        chosen = meter.model_of_complete(self, model, options)
-        with meter.catching() as caught:
-            answer = await meter.vendor.complete(self, chosen, messages, options)
-        return meter.result(answer, caught)
-
-    return {"request": request, "complete": complete}
-
-
-def _sync_methods(base: Any) -> dict[str, Any]:
-    @functools.wraps(base.request)
-    def request(
-        self: Any, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None, **more: Any
-    ) -> Any:
-        meter: Meter = self.__dict__[_METER]
-        send = self.__dict__.get(_SEND) or functools.partial(base.request, self)
-        call = meter.begin(self, options, stream=stream)
-        outer = _current.get()
-        _current.set(call)
-        try:
-            if call is None:
-                return send(cast_to, options, stream=stream, stream_cls=stream_cls, **more)
-            asked = meter.ask_for_usage(self, call, options)
-            refused = False
-            try:
-                result = send(cast_to, asked, stream=stream, stream_cls=stream_cls, **more)
-            except Exception as error:
-                refused = asked is not options and meter.refused(self, call, error)
-                if not refused:
-                    raise
-            if refused:  # out of the handler, so that the refusal is no context of what comes now
-                result = send(cast_to, options, stream=stream, stream_cls=stream_cls, **more)
-        except BaseException as error:
-            if call is not None:
-                meter.broke(call, error)
-            raise
-        finally:
-            if _current.get() is call:  # a coroutine that is dropped ends in whatever context there is
-                _current.set(outer)
-        meter.observe(call, result, asynchronous=False)
-        return result
-
-    def complete(self: Any, messages: Any, *, model: str | None = None, **options: Any) -> Any:
-        meter: Meter = self.__dict__[_METER]
-        chosen = meter.model_of_complete(self, model, options)
-        with meter.catching() as caught:
-            answer = meter.vendor.complete(self, chosen, messages, options)
-        return meter.result(answer, caught)
-
-    return {"request": request, "complete": complete}
-
-
-def _hooks(base: Any) -> dict[str, Any]:
-    """
-    The vendor's own hooks inside a request, each only if this SDK has it: without one, a detail is lost and no record.
-
-    They hand on what the vendor's method returns, awaitable or not, so they serve both kinds of client.
-    """
-    made: dict[str, Any] = {}
-    if hasattr(base, "_prepare_options"):  # documented for subclasses; called before every request
-
-        @functools.wraps(base._prepare_options)
-        def _prepare_options(self: Any, options: Any) -> Any:
-            call = _current.get()
-            if call is not None:
-                call.attempts += 1
-            return base._prepare_options(self, options)
-
-        made["_prepare_options"] = _prepare_options
-    if hasattr(base, "_process_response"):  # sees the response that the caller's object is made of
-
-        @functools.wraps(base._process_response)
-        def _process_response(self: Any, *, response: Any, **more: Any) -> Any:
-            call = _current.get()
-            if call is not None:
-                call.response = response
-            return base._process_response(self, response=response, **more)
-
-        made["_process_response"] = _process_response
-    if hasattr(base, "_sleep_for_retry"):  # runs where the SDK handles what went wrong with the last request
-
-        @functools.wraps(base._sleep_for_retry)
-        def _sleep_for_retry(self: Any, **more: Any) -> Any:
-            call = _current.get()
-            if call is not None:
-                call.note_retry(more.get("response"))
-            return base._sleep_for_retry(self, **more)
-
-        made["_sleep_for_retry"] = _sleep_for_retry
-    return made

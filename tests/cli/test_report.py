@@ -185,7 +185,7 @@ def test_calls_are_narrowed_down(ledger):
         (("LEDGER", "--fail-over-plan"), "needs --against"),
         (("LEDGER", "--html", "no/such/place.html"), "cannot be written"),
         (("LEDGER", "--prometheus", "http://127.0.0.1:1"), "not both"),
-        (("--prometheus", "localhost:9090"), "is no address"),
+        (("--prometheus", "localhost:9090"), "must be like http://prometheus:9090"),
         (("--prometheus", "http://127.0.0.1:1", "--by", "user"), "ask a ledger"),
         ((), "no ledger is named"),
     ],

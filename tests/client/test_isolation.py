@@ -7,10 +7,12 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from tests.conftest import CLAUDE, GPT, Records, done, every, http_of, value_of
-from tracked_inference import PriceTable, TrackedClient, _meter
+from tracked_inference import PriceTable, TrackedClient
 from tracked_inference.loopback import Reply
 from tracked_inference.sinks import default_sinks
 from tracked_inference.sinks.metrics import MetricsSink
+from tracked_inference.tracking import faults as faults_of_tracking
+from tracked_inference.tracking import observe
 from tracked_inference.vendors import anthropic as vendor_of_claude
 
 anthropic = pytest.importorskip("anthropic", reason="the Anthropic SDK is not installed")
@@ -104,7 +106,7 @@ async def test_a_faulty_event_reader(claude, records, monkeypatch, faults):
 async def test_a_faulty_observation(plain_claude, tracked, records, monkeypatch, faults, sdk_result):
     """Where the result cannot be looked at the call is recorded, as unmeasured."""
     client = tracked(plain_claude, provider="anthropic")
-    monkeypatch.setattr(_meter, "_kind_of", fail_with(RuntimeError("x")))
+    monkeypatch.setattr(observe, "_kind_of", fail_with(RuntimeError("x")))
     result = await done(client.messages.create(**CLAUDE))
 
     assert result is sdk_result[-1]
@@ -271,11 +273,11 @@ async def test_metrics_at_construction_that_raise(plain_gpt, records, faults):
 
 async def test_a_logger_that_raises(plain_gpt, faults, monkeypatch, sdk_result):
     """Even the place where faults are told may raise."""
-    monkeypatch.setattr(_meter._log, "error", fail_with(RuntimeError("x")))
+    monkeypatch.setattr(faults_of_tracking._log, "error", fail_with(RuntimeError("x")))
     client = TrackedClient(
         plain_gpt, feature="search", team="discovery", sinks=[fail_with(RuntimeError("x"))]
     )
-    monkeypatch.setattr(client.__dict__["_tracked_meter"], "_count_fault", fail_with(RuntimeError("x")))
+    monkeypatch.setattr(client.__dict__["_tracked_meter"].faults, "_count", fail_with(RuntimeError("x")))
     result = await done(client.chat.completions.create(**GPT))
 
     assert result is sdk_result[-1]

@@ -14,8 +14,8 @@ import structlog
 
 from tracked_inference.errors import BudgetExceededError
 from tracked_inference.planning import BudgetGuard
-from tracked_inference.planning._prometheus import PrometheusError
 from tracked_inference.planning.spend import Answer
+from tracked_inference.prometheus.store import PrometheusError
 from tracked_inference.registry import Feature
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC).timestamp()

@@ -12,9 +12,9 @@ import pytest
 
 from tests.planning.prometheus import backfill, needs_prometheus, prometheus
 from tracked_inference.errors import ConfigurationError
-from tracked_inference.planning._prometheus import Prometheus, PrometheusError
 from tracked_inference.planning.measured_prometheus import from_prometheus
 from tracked_inference.planning.spend import PrometheusSpend
+from tracked_inference.prometheus.store import Prometheus, PrometheusError
 
 MONTH = datetime(2026, 11, 1, tzinfo=UTC)
 NOON = MONTH + timedelta(hours=12)

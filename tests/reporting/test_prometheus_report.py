@@ -15,8 +15,9 @@ import pytest
 
 from tests.reporting.admin_apis import serving
 from tracked_inference.errors import ConfigurationError, UnavailableError
+from tracked_inference.prometheus.queries import grown, selector
 from tracked_inference.reporting.periods import Period
-from tracked_inference.reporting.prometheus_report import prometheus_report, spent_query
+from tracked_inference.reporting.prometheus_report import prometheus_report
 
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
 DAY = Period(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC))
@@ -141,7 +142,10 @@ def test_what_a_grouping_cannot_say_is_none_and_not_zero(monkeypatch):
     monkeypatch.setenv("TRACKED_INFERENCE_PROMETHEUS_TOKEN", "canary-token")
     result = {
         "status": "success",
-        "data": {"result": [{"metric": {"team": "t", "outcome": "ok"}, "value": [0, "3.5"]}]},
+        "data": {
+            "resultType": "vector",
+            "result": [{"metric": {"team": "t", "outcome": "ok"}, "value": [0, "3.5"]}],
+        },
     }
 
     with serving(lambda path, asked: (200, result, {})) as server:
@@ -162,11 +166,11 @@ def test_what_a_grouping_cannot_say_is_none_and_not_zero(monkeypatch):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ((400, {"status": "error", "error": "parse error"}, {}), r"400 \(parse error\)"),
-        ((401, {}, {}), "401: set TRACKED_INFERENCE_PROMETHEUS_TOKEN"),
+        ((400, {"status": "error", "error": "parse error"}, {}), "HTTP 400: parse error"),
+        ((401, {}, {}), "401.*: set TRACKED_INFERENCE_PROMETHEUS_TOKEN"),
         ((404, b"nothing", {}), "is this the address of a Prometheus"),
-        ((200, b"<html>", {}), "no JSON"),
-        ((200, {"hello": 1}, {}), "something else than a Prometheus does"),
+        ((200, b"<html>", {}), "did not answer as Prometheus does"),
+        ((200, {"hello": 1}, {}), "did not answer as Prometheus does"),
     ],
 )
 def test_a_server_that_does_not_answer_is_an_error(answer, message):
@@ -179,7 +183,7 @@ def test_the_query_is_valid_promql(tmp_path):
     """promtool parses it, filters and all."""
     if PROMTOOL is None:
         pytest.skip("no promtool here: apt-get install prometheus")
-    query = spent_query(COST, ["feature", "team"], 86_400, {"feature": ["a.b", 'c"d'], "team": ["x"]})
+    query = grown(COST + selector({"feature": ["a.b", 'c"d'], "team": ["x"]}), ["feature", "team"], 86_400)
     rules = {"groups": [{"name": "g", "rules": [{"record": "a:b", "expr": query}]}]}
     (tmp_path / "rules.yml").write_text(json.dumps(rules))
 

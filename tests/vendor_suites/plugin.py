@@ -52,8 +52,8 @@ def _track_every(base: Any) -> None:
         return track(plain, feature="suite", team="suite", prices=prices, registry=registry, sinks=sinks)
 
     base.__new__ = __new__
-    if not hasattr(client._subclass_of, "cache_info"):
-        client._subclass_of = _initialised_once(client._subclass_of)
+    if not hasattr(client.subclass_of, "cache_info"):
+        client.subclass_of = _initialised_once(client.subclass_of)
         client._count_fault = lambda _registry, stage: _faults.append(stage)
 
 
@@ -61,8 +61,8 @@ def _initialised_once(make: Any) -> Any:
     """Python calls `__init__` on what `__new__` returned; here that is a finished client."""
 
     @functools.cache
-    def subclass_of(base: Any) -> Any:
-        made = make(base)
+    def subclass_of(base: Any, tracked: Any) -> Any:
+        made = make(base, tracked)
         initialise = made.__init__
 
         @functools.wraps(initialise)

@@ -53,7 +53,9 @@ COMMANDS: dict[str, Entry] = {
     "reconcile": Entry(
         "tracked_inference.cli.reconcile:command", "Hold the ledger against the vendor's bill.", "report"
     ),
-    "report": Entry("tracked_inference.cli.report:command", "Say what calls cost, from the ledger.", "report"),
+    "report": Entry(
+        "tracked_inference.cli.report:command", "Say what calls cost, from the ledger.", "report"
+    ),
     "tags": Entry("tracked_inference.cli.tags:command", "Check tags of cloud resources.", "aws"),
 }
 """Every command, by name."""

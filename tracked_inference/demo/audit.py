@@ -99,9 +99,7 @@ class Audit:
         if self._tracked != self._billed:
             faults.append(f"${exact(self._tracked)} recorded but ${exact(self._billed)} billed")
         if len(self._bills) > cut:
-            faults.append(
-                f"{len(self._bills)} calls billed beyond those recorded whole, but {cut} cut"
-            )
+            faults.append(f"{len(self._bills)} calls billed beyond those recorded whole, but {cut} cut")
         for bill in self._bills.values():
             self._cut_billed += self._invoice(bill)
         if self._cut_tracked > self._cut_billed:

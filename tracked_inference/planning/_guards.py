@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.errors import ConfigurationError
-from tracked_inference.planning._prometheus import URL_VARIABLE, Prometheus
 from tracked_inference.planning.budget import BudgetGuard
 from tracked_inference.planning.ranges import exact
 from tracked_inference.planning.spend import PrometheusSpend
+from tracked_inference.prometheus.store import URL_VARIABLE, Prometheus
 from tracked_inference.registry import PERIODS, Feature, FeatureRegistry, PrometheusSettings
 
 if TYPE_CHECKING:

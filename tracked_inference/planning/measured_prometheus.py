@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from tracked_inference.errors import ConfigurationError
-from tracked_inference.planning._prometheus import Prometheus, PrometheusError
 from tracked_inference.planning.measured import Distribution, Measured, part, shares, spread
+from tracked_inference.prometheus.queries import grown, selector
+from tracked_inference.prometheus.store import Prometheus, PrometheusError
 
 __all__ = ["from_prometheus"]
 
@@ -47,8 +48,8 @@ class _Reading:
     def __init__(self, store: Prometheus, feature: str) -> None:
         self._store = store
         self._feature = feature
-        self._calls = f'ai_inference_calls_total{{feature="{feature}",outcome!="error"}}'
-        self._tokens = f'ai_inference_tokens_total{{feature="{feature}"}}'
+        self._calls = "ai_inference_calls_total" + selector({"feature": [feature]}, 'outcome!="error"')
+        self._tokens = "ai_inference_tokens_total" + selector({"feature": [feature]})
 
     def measured(self, midnight: datetime, days: int) -> Measured:
         traffic: Counter[int] = Counter()
@@ -96,9 +97,9 @@ class _Reading:
             spread_of="daily means; Prometheus knows no single call and no batches",
         )
 
-    def _by(self, label: str, selector: str, end: datetime) -> dict[str, Decimal]:
-        """The increase of the day before `end`, by one label."""
-        samples = self._store.query(f"sum by ({label}) (increase({selector}[{_DAY_SECONDS}s]))", end)
+    def _by(self, label: str, series: str, end: datetime) -> dict[str, Decimal]:
+        """How much a counter grew on the day before `end`, by one label."""
+        samples = self._store.query(grown(series, [label], _DAY_SECONDS), end)
         return {sample.labels.get(label, ""): max(sample.value, Decimal(0)) for sample in samples}
 
 

@@ -3,9 +3,7 @@ What features have spent since a month or day began, by all processes: the PromQ
 
 Where the recorded series of the shipped rules exist, they are read: one short series a feature.
 They lag by up to six minutes, and know only what came after the rules were loaded.
-Else the counters themselves are read, with the query below.
-It counts a series that was born in the period from 0, which `increase()` does not, and one whose counter fell with
-`increase()`; against a simulated bill it was wrong by 0 to -2 %.
+Else the counters themselves are read, with the query of `prometheus.queries`.
 It cannot see what a process spent after its last scrape.
 And where nothing was scraped in the whole day before the period began, it counts all that a long-lived process ever spent.
 """
@@ -17,21 +15,22 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
+from tracked_inference.prometheus.queries import COST, grown, selector
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from tracked_inference.planning._prometheus import Prometheus
+    from tracked_inference.prometheus.store import Prometheus
 
 __all__ = ["Answer", "PrometheusSpend", "SpendSource", "recorded_query", "seen_query", "spend_query"]
 
-_COST = "ai_inference_estimated_cost_usd_total"
 _RECORDED = (
     "feature_team:ai_inference_estimated_cost_usd:{period}_to_date",
     "feature:ai_inference_estimated_cost_usd:{period}_to_date",
 )
 _RECORDED_LAG_SECONDS = 360.0
-_BASE = "1d"
-"""How far before the period the last value of a series is looked for."""
+_LOOK_BACK = "1d"
+"""Longer than a report's: who counts a long-lived process whole because it went unscraped for hours refuses its calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +98,6 @@ class PrometheusSpend:
         }
 
 
-def _selector(features: Collection[str], matchers: str = "") -> str:
-    names = "|".join(sorted(features))  # slugs: nothing in them means anything in a regular expression
-    return f'{{feature=~"{names}"{"," + matchers if matchers else ""}}}'
-
-
 def recorded_query(period: str, features: Collection[str], start: datetime) -> str:
     """
     The recorded spend to date, if it was recorded in this period.
@@ -114,33 +108,17 @@ def recorded_query(period: str, features: Collection[str], start: datetime) -> s
     since = f"{start.astimezone(UTC).timestamp():.0f}"
     parts = []
     for name in _RECORDED:
-        series = name.format(period=period) + _selector(features)
+        series = name.format(period=period) + selector({"feature": sorted(features)})
         parts.append(f"sum by (feature) ({series} and (timestamp({series}) >= {since}))")
     return " or ".join(parts)
 
 
 def spend_query(features: Collection[str], start: datetime, at: datetime, matchers: str = "") -> str:
-    """
-    The spend since the start of a period, from the counters; to be asked at exactly `at`.
-
-    The three parts exclude each other: series that did not fall, series that fell, and the births of those.
-    `label_replace` keeps them apart until they are summed.
-    """
-    window = f"{max(int((at - start).total_seconds()), 1)}s"
-    series = _COST + _selector(features, matchers)
-    in_window = f"{series}[{window}]"
-    base = f"last_over_time({series}[{_BASE}] offset {window})"
-    fell = f"(resets({in_window}) > 0)"
-    return (
-        "sum by (feature) ("
-        f"label_replace((last_over_time({in_window}) - ({base} or last_over_time({in_window}) * 0)) unless {fell},"
-        ' "part", "delta", "", "")'
-        f' or label_replace(increase({in_window}) and {fell}, "part", "reset", "", "")'
-        f' or label_replace((min_over_time({in_window}) unless {base}) and {fell}, "part", "birth", "", "")'
-        ")"
-    )
+    """The spend since the start of a period, from the counters; to be asked at exactly `at`."""
+    series = COST + selector({"feature": sorted(features)}, matchers)
+    return grown(series, ["feature"], max(int((at - start).total_seconds()), 1), look_back=_LOOK_BACK)
 
 
 def seen_query(features: Collection[str], matchers: str = "") -> str:
     """Until when every process that is still there was scraped, Unix seconds by feature."""
-    return f"min by (feature) (timestamp({_COST}{_selector(features, matchers)}))"
+    return f"min by (feature) (timestamp({COST}{selector({'feature': sorted(features)}, matchers)}))"

@@ -2,23 +2,18 @@
 A report from Prometheus, or anything that answers its queries (Thanos, Mimir, VictoriaMetrics).
 
 Counters are sampled, so this is an estimate of an estimate, and says so; a ledger is exact.
-The query takes, for each series, the last sample of the period less the last one before it, or the whole of it where the
-series was born in the period; series that were reset fall back to `increase`.
-Measured against simulated bills it is within 2 % for scraped services, which plain `increase` is not where processes are young.
 """
 
 from __future__ import annotations
 
-import os
-import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from tracked_inference.errors import ConfigurationError, UnavailableError
-from tracked_inference.reporting._http import fetch_json
+from tracked_inference.prometheus.queries import COST, grown, selector
+from tracked_inference.prometheus.store import TOKEN_VARIABLE, Prometheus, PrometheusError
 from tracked_inference.reporting.figures import Figures
 from tracked_inference.reporting.ledger_report import assembled
 
@@ -28,15 +23,9 @@ if TYPE_CHECKING:
     from tracked_inference.reporting.figures import Report
     from tracked_inference.reporting.periods import Period
 
-__all__ = ["TOKEN", "prometheus_report", "spent_query"]
+__all__ = ["prometheus_report"]
 
-TOKEN = "TRACKED_INFERENCE_PROMETHEUS_TOKEN"  # noqa: S105  # the name of a variable
-"""The environment variable of the bearer token that is sent, if set."""
-
-_LOOK_BACK = "6h"
-"""How far before the period a series' last sample is looked for; older ones count as born in the period."""
-
-_COST = "ai_inference_estimated_cost_usd_total"
+_TIMEOUT_SECONDS = 60.0
 _CALLS = "ai_inference_calls_total"
 _TOKENS = "ai_inference_tokens_total"
 _OTHERS = {
@@ -45,7 +34,7 @@ _OTHERS = {
     "unmeasured_calls": "ai_inference_unmeasured_calls_total",
     "retries": "ai_inference_retries_total",
 }
-_LABELS = {_COST: {"model", "feature", "team"}, _CALLS: {"model", "feature", "team", "outcome"}}
+_LABELS = {COST: {"model", "feature", "team"}, _CALLS: {"model", "feature", "team", "outcome"}}
 _OTHER_LABELS = {"model", "feature"}
 _DIMENSIONS = ("feature", "team", "model", "day")
 
@@ -56,24 +45,6 @@ NOTE = (
     " scrape is not seen, a restart that no scrape noticed can hide spending, and several workers behind one /metrics without"
     " PROMETHEUS_MULTIPROC_DIR are counted many times over. A ledger is exact."
 )
-
-
-def spent_query(
-    metric: str, by: Iterable[str], seconds: int, only: Mapping[str, Sequence[str]] | None = None
-) -> str:
-    """The PromQL of how much a counter grew in the seconds before the instant of the query, births included."""
-    chosen = f"{metric}{_selector(only or {})}"
-    span, groups = f"{seconds}s", ", ".join(by)
-    reset = f"(resets({chosen}[{span}]) > 0)"
-    before = f"last_over_time({chosen}[{_LOOK_BACK}] offset {span})"
-    last = f"last_over_time({chosen}[{span}])"
-    return (
-        f"sum by ({groups}) ("
-        f'label_replace(({last} - ({before} or {last} * 0)) unless {reset}, "part", "delta", "", "")'
-        f' or label_replace(increase({chosen}[{span}]) and {reset}, "part", "reset", "", "")'
-        f' or label_replace((min_over_time({chosen}[{span}]) unless {before}) and {reset}, "part", "birth", "", "")'
-        ")"
-    )
 
 
 def prometheus_report(
@@ -140,7 +111,8 @@ def prometheus_report(
 
 class _Asker:
     def __init__(self, url: str, only: Mapping[str, Sequence[str]]) -> None:
-        self.where = url.rstrip("/")
+        self._store = Prometheus(url, _TIMEOUT_SECONDS)
+        self.where = f"Prometheus at {self._store.name}"
         self._only = only
 
     def figures(self, labels: Sequence[str], period: Period) -> dict[tuple[str | None, ...] | None, Figures]:
@@ -161,7 +133,7 @@ class _Asker:
         return {key: one for key, one in told.items() if key is None or one.calls or one.cost_usd}
 
     def _sums(self, labels: Sequence[str], period: Period) -> Iterable[tuple[dict[str, str], str, Decimal]]:
-        for key, value in self._grown(_COST, labels, period):
+        for key, value in self._grown(COST, labels, period):
             yield key, "cost_usd", value
         for key, value in self._grown(_CALLS, [*labels, "outcome"], period):
             yield key, "calls", value
@@ -185,24 +157,21 @@ class _Asker:
     def _grown(
         self, metric: str, labels: Sequence[str], period: Period
     ) -> Iterable[tuple[dict[str, str], Decimal]]:
-        query = spent_query(metric, labels, max(1, round(period.seconds)), self._only)
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        token = os.environ.get(TOKEN)
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        found = fetch_json(
-            f"{self.where}/api/v1/query",
-            headers=headers,
-            data=urlencode({"query": query, "time": f"{period.until.timestamp():.3f}"}).encode(),
-            hints={401: f"set {TOKEN}", 403: f"set {TOKEN}", 404: "is this the address of a Prometheus?"},
-        )
+        query = grown(metric + selector(self._only), labels, max(1, round(period.seconds)))
         try:
-            for one in found["data"]["result"]:
-                text = one["value"][1]
-                if text not in {"NaN", "+Inf", "-Inf"}:
-                    yield {label: one["metric"].get(label, "") for label in labels}, Decimal(text)
-        except (KeyError, TypeError, IndexError, ArithmeticError) as error:
-            raise UnavailableError(f"{self.where} answered something else than a Prometheus does") from error
+            samples = self._store.query(query, period.until)
+        except PrometheusError as error:
+            hint = _HINTS.get(error.status, "")
+            raise UnavailableError(f"{error}{f': {hint}' if hint else ''}") from None
+        for sample in samples:
+            yield {label: sample.labels.get(label, "") for label in labels}, sample.value
+
+
+_HINTS = {
+    401: f"set {TOKEN_VARIABLE}",
+    403: f"set {TOKEN_VARIABLE}",
+    404: "is this the address of a Prometheus?",
+}
 
 
 def _figures(
@@ -219,17 +188,3 @@ def _figures(
         known["priced_calls"] = max(0, known["calls"] - known["unpriced_calls"] - known["unmeasured_calls"])
         known["priced_output_tokens"] = known["output_tokens"]
     return replace(_UNKNOWN, **known)
-
-
-def _selector(only: Mapping[str, Sequence[str]]) -> str:
-    if not only:
-        return ""
-    told = []
-    for label, values in only.items():
-        pattern = "|".join(re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", value) for value in values)
-        told.append(f"{label}=~{_string(pattern)}")
-    return "{" + ",".join(told) + "}"
-
-
-def _string(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-__all__ = ["HEADERS_VARIABLE", "URL_VARIABLE", "Prometheus", "PrometheusError", "Sample"]
+__all__ = ["HEADERS_VARIABLE", "TOKEN_VARIABLE", "URL_VARIABLE", "Prometheus", "PrometheusError", "Sample"]
 
 URL_VARIABLE = "TRACKED_INFERENCE_PROMETHEUS_URL"
 HEADERS_VARIABLE = "TRACKED_INFERENCE_PROMETHEUS_HEADERS"
@@ -32,6 +32,7 @@ TOKEN_VARIABLE = "TRACKED_INFERENCE_PROMETHEUS_TOKEN"  # noqa: S105  # the name 
 
 _MOST_BYTES = 16_000_000
 _CHUNK_BYTES = 65_536
+_TOLD_BYTES = 4096
 
 
 class PrometheusError(Exception):
@@ -40,11 +41,13 @@ class PrometheusError(Exception):
 
     Attributes:
         reason: `unreachable`, `timeout`, `refused` (an HTTP error, a query it does not take) or `bad_answer`.
+        status: The HTTP status of an error; 0 where there is none.
     """
 
-    def __init__(self, reason: str, text: str) -> None:
+    def __init__(self, reason: str, text: str, status: int = 0) -> None:
         super().__init__(text)
         self.reason = reason
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ class Prometheus:
         if not good:
             raise ConfigurationError(
                 "the Prometheus url must be like http://prometheus:9090, with http or https and a host; it is read from"
-                f" --from-prometheus, [prometheus] url or {URL_VARIABLE}"
+                f" --prometheus, --from-prometheus, [prometheus] url or {URL_VARIABLE}"
             )
 
     @property
@@ -156,9 +159,9 @@ class Prometheus:
                 return _read(response, deadline, self.name)
         except urllib.error.HTTPError as error:
             with error:
-                said = error.read(500).decode("utf-8", "replace")
+                said = _words(error.read(_TOLD_BYTES))
             raise PrometheusError(
-                "refused", f"{self.name} answered HTTP {error.code}: {said[:200]!r}"
+                "refused", f"{self.name} answered HTTP {error.code}{said}", error.code
             ) from None
         except TimeoutError:
             raise PrometheusError(
@@ -175,6 +178,16 @@ class Prometheus:
             raise PrometheusError(
                 "bad_answer", f"{self.name} does not speak HTTP ({type(error).__name__})"
             ) from None
+
+
+def _words(body: bytes) -> str:
+    """What a server says of an error, short."""
+    try:
+        said = str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        said = body.decode("utf-8", "replace")
+    said = " ".join(said.split())[:200]
+    return f": {said}" if said else ""
 
 
 def _read(response: Any, deadline: float, name: str) -> bytes:

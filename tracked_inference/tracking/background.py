@@ -12,9 +12,9 @@ from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference._call import Call
-from tracked_inference._handover import later
 from tracked_inference.record import CallRecord
+from tracked_inference.tracking.call import Call
+from tracked_inference.tracking.handover import later
 from tracked_inference.usage import Usage
 from tracked_inference.vendors._operations import LINES, Operation
 from tracked_inference.vendors._reading import StreamReader, get
@@ -96,7 +96,7 @@ def remember(call: Call, response_id: str | None) -> None:
     if call.request is not None:
         call.request = {name: call.request[name] for name in _KEPT_OF_A_REQUEST if name in call.request}
     call.reader = call.response = None
-    call.meter.left_to_vendor(call)
+    call.recorder.left_to_vendor(call)
     oldest = background.open(str(response_id), call)
     if oldest is not None:
         oldest.finish("abandoned", None, reason="background_never_retrieved")
@@ -153,7 +153,7 @@ def batch_file(call: Call, content: bytes) -> None:
 
     def read() -> None:
         for line in content.splitlines():
-            call.meter.guarded("usage", _json_line, call, line)
+            call.faults.guarded("usage", _json_line, call, line)
         call.drop()
 
     if len(content) <= _INLINE_BATCH_BYTES:
@@ -168,23 +168,23 @@ def _json_line(call: Call, line: bytes) -> None:
 
 
 def _line(call: Call, line: Any) -> None:
-    meter = call.meter
-    found = meter.vendor.batch_line(line)
+    recorder = call.recorder
+    found = recorder.vendor.batch_line(line)
     if found is None:
         return
     line_id, body, outcome = found
     if not background.first_line(call.operation.subject or "", line_id):
         return
-    name = meter.vendor.operation_of_body(body)
+    name = recorder.vendor.operation_of_body(body)
     usage = Usage(passes=(), free="not_billed")
     if body is not None:
-        usage = meter.vendor.usage_of(body, operation=name, batch=True)
-    one = Call(meter, Operation(f"{name}.batch", LINES), None, stream=False)
+        usage = recorder.vendor.usage_of(body, operation=name, batch=True)
+    one = Call(recorder, Operation(f"{name}.batch", LINES), None, stream=False)
     one.take_attribution(call)
     one.started = _timestamp(body) or call.started
     model = get(body, "model")
-    cost = meter.price(one, usage, model if isinstance(model, str) else None, "no_usage")
-    meter.emit(
+    cost = recorder.price(one, usage, model if isinstance(model, str) else None, "no_usage")
+    recorder.emit(
         CallRecord(
             started_at=one.started_at,
             duration_seconds=0.0,

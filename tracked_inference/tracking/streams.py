@@ -12,15 +12,16 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference._call import is_cancellation
-from tracked_inference._handover import hand_over, prepare
+from tracked_inference.tracking.call import is_cancellation
+from tracked_inference.tracking.handover import hand_over, prepare
+from tracked_inference.tracking.http import response_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from tracked_inference._call import Call
+    from tracked_inference.tracking.call import Call
 
-__all__ = ["extended", "observe_stream", "response_of"]
+__all__ = ["extended", "observe_stream"]
 
 
 def _events(base: Any) -> dict[str, Any]:
@@ -32,11 +33,17 @@ def _events(base: Any) -> dict[str, Any]:
         if reader is None or call.settled:
             yield from base.__iter__(self)
             return
-        skip, see, look = reader.skip, reader.see, call.meter.look
+        skip, see = reader.skip, reader.see
         try:
             call.inside = True
             for item in base.__iter__(self):
-                if type(item) in skip or not look(see, item):
+                hidden = False
+                if type(item) not in skip:
+                    try:  # written out, here and in `_AsyncTap`: this runs once for each piece of each stream
+                        hidden = see(item)
+                    except Exception as error:
+                        call.faults.note("usage", error)
+                if not hidden:
                     call.inside = False
                     yield item
                     call.inside = True
@@ -44,10 +51,10 @@ def _events(base: Any) -> dict[str, Any]:
             raise
         except BaseException as error:
             call.inside = False
-            call.meter.broke(call, error)
+            call.broke(error)
             raise
         call.inside = False
-        call.meter.guarded("record", call.stream_ended)
+        call.faults.guarded("record", call.stream_ended)
 
     def __next__(self: Any) -> Any:
         call: Call = self._tracked_call
@@ -59,15 +66,15 @@ def _events(base: Any) -> dict[str, Any]:
                 call.inside = True
                 item = base.__next__(self)
                 call.inside = False
-                if type(item) in reader.skip or not call.meter.look(reader.see, item):
+                if type(item) in reader.skip or not call.faults.look(reader.see, item):
                     return item
         except StopIteration:
             call.inside = False
-            call.meter.guarded("record", call.stream_ended)
+            call.faults.guarded("record", call.stream_ended)
             raise
         except BaseException as error:
             call.inside = False
-            call.meter.broke(call, error)
+            call.broke(error)
             raise
 
     return {"__iter__": __iter__, "__next__": __next__}
@@ -109,7 +116,7 @@ class _AsyncTap:
         self._step = step
         reader = call.reader
         self._skip = reader.skip if reader is not None else set()
-        self._see = reader.see if reader is not None else None
+        self._see: Any = reader.see if reader is not None else None
 
     def __aiter__(self) -> _AsyncTap:
         return self
@@ -121,15 +128,22 @@ class _AsyncTap:
                 call.inside = True
                 item = await self._step()
                 call.inside = False
-                if type(item) in self._skip or not call.meter.look(self._see, item):
+                if type(item) in self._skip:
+                    return item
+                try:
+                    hidden = self._see(item)
+                except Exception as error:
+                    call.faults.note("usage", error)
+                    return item
+                if not hidden:
                     return item
         except StopAsyncIteration:
             call.inside = False
-            call.meter.guarded("record", call.stream_ended)
+            call.faults.guarded("record", call.stream_ended)
             raise
         except BaseException as error:
             call.inside = False
-            call.meter.broke(call, error)
+            call.broke(error)
             raise
 
     def __getattr__(self, name: str) -> Any:  # aclose, asend: the SDK's generator has them
@@ -156,15 +170,15 @@ class _Tap:
                 call.inside = True
                 item = next(self._inner)
                 call.inside = False
-                if type(item) in reader.skip or not call.meter.look(reader.see, item):
+                if type(item) in reader.skip or not call.faults.look(reader.see, item):
                     return item
         except StopIteration:
             call.inside = False
-            call.meter.guarded("record", call.stream_ended)
+            call.faults.guarded("record", call.stream_ended)
             raise
         except BaseException as error:
             call.inside = False
-            call.meter.broke(call, error)
+            call.broke(error)
             raise
 
     def __getattr__(self, name: str) -> Any:
@@ -194,11 +208,11 @@ def _closed(call: Call) -> None:
         return
     error = sys.exc_info()[1]
     if isinstance(error, GeneratorExit):  # a generator is finalized, by the garbage collector for all we know
-        hand_over(functools.partial(call.meter.guarded, "record", call.stream_left))
+        hand_over(functools.partial(call.faults.guarded, "record", call.stream_left))
     elif error is not None and is_cancellation(error):
-        call.meter.guarded("record", call.failed, error)
+        call.faults.guarded("record", call.failed, error)
     else:
-        call.meter.guarded("record", call.stream_left)
+        call.faults.guarded("record", call.stream_left)
 
 
 _made: dict[tuple[Any, type], type] = {}
@@ -227,15 +241,11 @@ def observe_stream(stream: Any, call: Call, *, asynchronous: bool) -> None:
         # anthropic < 1 answers isinstance() itself, and knows no subclasses: the class stays, and its iterator is watched.
         stream.__class__ = base
         inner = stream._iterator
-        stream._iterator = _AsyncTap(None, call, inner, inner.__anext__) if asynchronous else _Tap(call, inner)
+        stream._iterator = (
+            _AsyncTap(None, call, inner, inner.__anext__) if asynchronous else _Tap(call, inner)
+        )
     watch_close(response_of(stream), call)
     weakref.finalize(stream, _dropped, call)
-
-
-def response_of(result: Any) -> Any:
-    """The HTTP response under an SDK object."""
-    response = getattr(result, "response", None)
-    return response if response is not None else getattr(result, "http_response", None)
 
 
 def watch_close(response: Any, call: Call) -> None:
@@ -252,4 +262,4 @@ def watch_close(response: Any, call: Call) -> None:
 def _dropped(call: Call) -> None:
     """A stream went out of use; runs in a finalizer."""
     if not call.settled:
-        hand_over(functools.partial(call.meter.guarded, "record", call.stream_left))
+        hand_over(functools.partial(call.faults.guarded, "record", call.stream_left))

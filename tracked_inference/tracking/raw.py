@@ -13,37 +13,24 @@ import weakref
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference._call import is_cancellation
-from tracked_inference._handover import hand_over, prepare
-from tracked_inference._streams import extended
+from tracked_inference.tracking.call import is_cancellation
+from tracked_inference.tracking.handover import hand_over, prepare
+from tracked_inference.tracking.http import parsed
+from tracked_inference.tracking.streams import extended
 from tracked_inference.vendors._reading import media_type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from tracked_inference._call import Call
+    from tracked_inference.tracking.call import Call
 
-__all__ = ["json_body", "observe_unread", "read_events", "sse_events"]
+__all__ = ["observe_unread", "read_events", "sse_events"]
 
 _MAX_KEPT_BYTES = 32 * 1024 * 1024
 """A longer body is not kept: its usage is then unknown, and recorded as unmeasured."""
 
 _EVENT_STREAM = "text/event-stream"
 _AWS_EVENT_STREAM = "application/vnd.amazon.eventstream"
-
-
-def json_body(response: Any) -> Any:
-    """The JSON of a response that has been read; None where there is none."""
-    if "json" not in media_type(response.headers):
-        return None
-    return _parsed(response.content)
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
 
 
 def sse_events(body: bytes) -> Iterator[Any]:
@@ -133,13 +120,13 @@ class _Copy:
         if self.streamed and any(b"[DONE]" in part for part in self.parts[-2:]):
             whole = True  # the SDK stops reading here, and closes
         if error is None or self.streamed:
-            call.meter.guarded("usage", self._look, whole)
+            call.faults.guarded("usage", self._look, whole)
         if call.settled:
             return
         if error is not None:
-            call.meter.broke(call, error)
+            call.broke(error)
         else:
-            call.meter.guarded("record", call.stream_ended if whole else call.stream_left)
+            call.faults.guarded("record", call.stream_ended if whole else call.stream_left)
 
     def closed(self) -> None:
         """The response was closed: by its own iterator on the way out (`inside`), or by the caller before the end."""
@@ -154,7 +141,7 @@ class _Copy:
     def _look(self, whole: bool) -> None:
         call = self.call
         if not self.wanted:
-            call.meter.answered(call, None, left=not whole)
+            call.recorder.answered(call, None, left=not whole)
             return
         if self.size > _MAX_KEPT_BYTES:
             call.finish("ok" if whole else "abandoned", None, reason="body_too_large")
@@ -171,7 +158,7 @@ class _Copy:
         if self.streamed:
             read_events(call, self.media, body)
         else:
-            call.meter.answered(call, _parsed(body))
+            call.recorder.answered(call, parsed(body))
 
 
 def _http_module(response: Any) -> Any:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 from datetime import UTC, datetime
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
+from tracked_inference.tracking.handover import hand_over
 from tracked_inference.vendors._operations import BATCH_FILE, LINES, RETRIEVE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tracked_inference._meter import Meter
     from tracked_inference.record import Outcome
+    from tracked_inference.tracking.recorder import Recorder
     from tracked_inference.vendors._operations import Operation
     from tracked_inference.vendors._reading import Reader
 
@@ -34,15 +36,16 @@ class Call:
         "attempts",
         "counts_attempts",
         "ended",
+        "faults",
         "feature",
         "inside",
         "lost_attempts",
         "may_be_kept",
-        "meter",
         "opened",
         "operation",
         "provider",
         "reader",
+        "recorder",
         "region",
         "request",
         "request_id",
@@ -60,7 +63,7 @@ class Call:
 
     def __init__(
         self,
-        meter: Meter,
+        recorder: Recorder,
         operation: Operation,
         request: Mapping[str, Any] | None,
         *,
@@ -68,7 +71,8 @@ class Call:
     ) -> None:
         self.start = perf_counter()
         self.started = time()
-        self.meter = meter
+        self.recorder = recorder
+        self.faults = recorder.faults
         self.operation = operation
         self.request = request
         self.stream = stream
@@ -127,14 +131,14 @@ class Call:
         if self.settled:
             return
         self.settled = True
-        self.meter.settle(self, outcome, body, complete=complete, error=error, reason=reason)
+        self.recorder.settle(self, outcome, body, complete=complete, error=error, reason=reason)
         self.request = self.response = self.reader = None
 
     def drop(self) -> None:
         """End the call without a record: it was none."""
         if not self.settled:
             self.settled = True
-            self.meter.dropped(self)
+            self.recorder.dropped(self)
             self.request = self.response = self.reader = None
 
     def take_attribution(self, other: Call) -> None:
@@ -150,8 +154,8 @@ class Call:
         if self.settled or reader is None or self._no_call():
             return
         if reader.complete:
-            self.meter.answered(self, reader.body())
-        elif self.operation.name in self.meter.vendor.STREAM_USAGE_ON_REQUEST:
+            self.recorder.answered(self, reader.body())
+        elif self.operation.name in self.recorder.vendor.STREAM_USAGE_ON_REQUEST:
             self.finish("ok", reader.body(), complete=False, reason="stream_without_usage")
         elif not self._goes_on():
             # It ended without the vendor's last word: for the caller as for the bill it was cut.
@@ -163,7 +167,7 @@ class Call:
         if self.settled or reader is None or self._no_call():
             return
         if reader.complete:
-            self.meter.answered(self, reader.body())
+            self.recorder.answered(self, reader.body())
         elif not self._goes_on():
             self.finish("abandoned", reader.body(), complete=False, reason="stream_cut")
 
@@ -174,17 +178,23 @@ class Call:
         outcome: Outcome = "cancelled" if is_cancellation(error) else "error"
         reader = self.reader
         if reader is None or not self.opened:
-            self.meter.failed(self, outcome, error)
+            self.recorder.failed(self, outcome, error)
         elif not self._no_call() and not self._goes_on():
             reason = "stream_cancelled" if outcome == "cancelled" else "stream_cut"
             self.finish(outcome, reader.body(), complete=reader.complete, error=error, reason=reason)
+
+    def broke(self, error: BaseException) -> None:
+        """The SDK raised; or a coroutine was dropped, in a finalizer for all we know."""
+        if isinstance(error, GeneratorExit):
+            hand_over(functools.partial(self.faults.guarded, "record", self.failed, error))
+        else:
+            self.faults.guarded("record", self.failed, error)
 
     def _no_call(self) -> bool:
         """End what is no call of its own: a look at a background response, the lines of a batch."""
         kind, reader = self.operation.kind, self.reader
         if kind == RETRIEVE and reader is not None:
-            retrieved, body = self.meter.retrieved, reader.body()
-            retrieved(self, body)
+            self.recorder.retrieved(self, reader.body())
         elif kind in (LINES, BATCH_FILE):
             self.drop()
         return self.settled
@@ -194,7 +204,7 @@ class Call:
         reader = self.reader
         if reader is None or reader.response_id is None or not getattr(reader, "background", False):
             return False
-        self.meter.remember(self, reader.response_id)
+        self.recorder.remember(self, reader.response_id)
         return True
 
 
