@@ -20,7 +20,7 @@ from openai.types.responses import Response, ResponseStreamEvent
 
 from tests.pricing.test_corpus import EXPLAINED as explained_of_the_engine
 from tracked_inference import TrackedClient
-from tracked_inference.tracking import call as _call
+from tracked_inference.tracking import call as tracked_call
 
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
 WIRES = {
@@ -108,7 +108,7 @@ def test_every_recorded_call_is_one_record_with_the_right_dollars(monkeypatch):
         if truth is None or not (row["endpoint"] in WIRES or row["endpoint"] == "messages"):
             continue
         instant = row.get("recorded_at") or row["recorded"] + "T12:00:00Z"
-        monkeypatch.setattr(_call, "time", datetime.fromisoformat(instant).timestamp)
+        monkeypatch.setattr(tracked_call, "time", datetime.fromisoformat(instant).timestamp)
         records = replay(row)
         if '"status": "queued"' in (row["response"].get("body") or "") and not row["stream"]:
             seen["background"] += 1

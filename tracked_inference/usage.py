@@ -50,7 +50,7 @@ FEE_UNITS = (
 
 NOTES = {
     "assumed_image_model": "pictures of the image generation tool whose model the body does not name",
-    "assumed_ttl": "cache writes without a split by lifetime, priced as the shortest",
+    "assumed_ttl": "cache writes without a split by lifetime, priced as the shortest or as the response's caching options say",
     "chat_search": "searches of a chat model that always searches, which its usage does not count",
     "coerced_count": "a count that came as text or as a float with no fraction",
     "code_execution": "container time of the code execution tool, which the body does not give",

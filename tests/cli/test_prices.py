@@ -57,11 +57,11 @@ def test_explain_reads_like_an_invoice(message):
     # fast mode of claude-opus-5-5: 8 in, 40 out, 0.4 read, 10 and 16 written
     assert cells == [
         ["input", "1,200", "8 per 1,000,000", "0.0096", "claude-opus-5-5", "fast"],
-        ["cache_read", "40,000", "0.4 per 1,000,000", "0.016", "claude-opus-5-5", "fast"],
-        ["cache_write_5m", "6,000", "10 per 1,000,000", "0.06", "claude-opus-5-5", "fast"],
-        ["cache_write_1h", "2,000", "16 per 1,000,000", "0.032", "claude-opus-5-5", "fast"],
-        ["output", "900", "40 per 1,000,000", "0.036", "claude-opus-5-5", "fast"],
-        ["web_search", "1", "10 per 1,000", "0.01", "claude-opus-5-5", ""],
+        ["cache_read", "40,000", "0.4 per 1,000,000", "0.0160", "claude-opus-5-5", "fast"],
+        ["cache_write_5m", "6,000", "10 per 1,000,000", "0.0600", "claude-opus-5-5", "fast"],
+        ["cache_write_1h", "2,000", "16 per 1,000,000", "0.0320", "claude-opus-5-5", "fast"],
+        ["output", "900", "40 per 1,000,000", "0.0360", "claude-opus-5-5", "fast"],
+        ["web_search", "1", "10 per 1,000", "0.0100", "claude-opus-5-5", ""],
     ]
     assert f"Total 0.1636 USD, exact; table {PriceTable.bundled().version}" in result.output
 
@@ -164,9 +164,25 @@ def test_explain_knows_what_it_reads(tmp_path, body, arguments, said):
     assert [text for text in said if text not in result.output] == []
 
 
+def test_explain_of_an_unpriced_call_says_how_to_mend_it(tmp_path):
+    """Without a price there is no empty invoice, but the reason and the way out."""
+    file = tmp_path / "r.json"
+    file.write_text(
+        json.dumps({"object": "chat.completion", "model": "gpt-99", "usage": {"prompt_tokens": 5}})
+    )
+
+    result = run("explain", file)
+
+    assert result.exit_code == 0
+    assert "│" not in result.output
+    assert "Total unknown, unpriced" in result.output
+    assert "unknown_model: a model that the table does not know" in result.output
+    assert "docs/howto/prices.md" in result.output
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("{", "is not JSON"), ("[]", "is no response that is known here"), ('{"a": 1}', "name what was called")],
+    [("{", "is not JSON"), ("[]", "is not one response"), ('{"a": 1}', "name what was called")],
 )
 def test_explain_of_what_is_no_response_says_so(tmp_path, text, said):
     """Bad input ends with a sentence and code 2."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import tomllib
 from decimal import Decimal
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -143,3 +146,46 @@ def test_local_is_an_explicit_free_row():
     local = [row for row in CONTENT["rows"] if row["provider"] == "local"]
 
     assert [(row["model"], row["free"], row["rates"]) for row in local] == [("*", True, {})]
+
+
+def test_every_model_that_the_sdks_name_has_a_price_or_a_reason_for_none():
+    """The names in the installed SDKs' own types are priced, or listed in stated.toml as unpriced, and why."""
+    stated = tomllib.loads(DATA.with_name("stated.toml").read_text())
+    unpriced = {(one["provider"], name): one["why"] for one in stated["unpriced"] for name in one["models"]}
+    table = PriceTable.bundled()
+    named = {(maker, name) for maker in ("anthropic", "openai") for name in names_of_sdk(maker)}
+
+    without = {pair for pair in named if not table.knows(*pair, NOON)}
+
+    assert len(named) > 100
+    assert without <= set(unpriced)
+    assert all(unpriced.values())
+    assert not any(table.knows(*pair, NOON) for pair in unpriced), "priced by now: take it off the list"
+
+
+def names_of_sdk(maker: str) -> set[str]:
+    """What stands in the `Literal`s of an SDK's fields, aliases and parameters that hold models."""
+    pytest.importorskip(maker, reason=f"the SDK of {maker} is not installed")
+    root = Path(find_spec(maker).origin).parent / "types"
+    names = set()
+    for text in (file.read_text() for file in root.rglob("*.py")):
+        if not QUOTED_MODEL.search(text):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            holder = ""
+            if isinstance(node, ast.AnnAssign):
+                holder = getattr(node.target, "id", "")
+            if "model" not in holder.lower():
+                continue
+            for part in ast.walk(node.annotation if holder[0].islower() else node):
+                if isinstance(part, ast.Subscript) and getattr(part.value, "id", "") == "Literal":
+                    names |= {one.value for one in ast.walk(part.slice) if isinstance(one, ast.Constant)}
+    return {name for name in names if isinstance(name, str) and MODEL.match(name)}
+
+
+QUOTED_MODEL = re.compile(
+    r"""["'](claude|gpt|chatgpt|o\d|dall|sora|tts|whisper|text|omni|codex|computer|babbage)-"""
+)
+MODEL = re.compile(
+    r"(claude-\w|gpt-|chatgpt-|o\d|dall-e|sora|tts-|whisper|text-|omni-|codex-|computer-use-preview|babbage-|davinci-)"
+)

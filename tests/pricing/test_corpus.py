@@ -15,6 +15,7 @@ import pytest
 
 from tests import corpus
 from tracked_inference.pricing import Cost, PriceTable
+from tracked_inference.pricing.reasons import REASONS
 from tracked_inference.vendors import anthropic_usage, openai_usage
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def test_every_billable_response_gets_a_status():
     for row, _, _, cost in priced():
         assert cost.status in STATUSES, row["id"]
         assert "engine_error" not in cost.reasons, row["id"]
+        assert {reason.partition(":")[0] for reason in cost.reasons} <= set(REASONS), row["id"]
 
     assert len(priced()) > 1000
 

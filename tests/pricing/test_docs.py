@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -18,6 +19,7 @@ from tracked_inference.usage import NOTES
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PACKAGE = ROOT / "tracked_inference"
+ROOMS = ("", "tracking/", "pricing/", "vendors/")
 
 
 def test_every_reason_is_in_the_reference():
@@ -30,26 +32,70 @@ def test_every_reason_is_in_the_reference():
 
 def test_every_reason_of_the_code_has_a_meaning():
     """Each reason that stands in the code as text is explained."""
-    given = set()
-    for file in (*PACKAGE.glob("pricing/*.py"), *PACKAGE.glob("vendors/*.py")):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Tuple) and len(node.elts) == 2:
-                first, second = node.elts
-                if (
-                    isinstance(second, ast.Constant)
-                    and second.value in STATUSES
-                    and isinstance(first, ast.Constant)
-                    and first.value not in STATUSES
-                ):
-                    given.add(first.value)
-            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "append":
-                for argument in node.args:
-                    if isinstance(argument, ast.Constant) and getattr(node.func.value, "id", "") == "notes":
-                        given.add(str(argument.value).partition(":")[0])
+    given = {
+        word
+        for room in ROOMS
+        for file in PACKAGE.glob(f"{room}*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        for word in reasons_given(node)
+    }
 
-    assert {"service_tier", "naive_time", "assumed_ttl", "code_execution"} <= given
-    assert given - {"summed_passes"} <= set(REASONS)
+    assert {"service_tier", "naive_time", "assumed_ttl", "code_execution", "unknown_field"} <= given
+    assert {"stream_cut", "cancelled", "timeout", "attempt_timed_out", "price_error"} <= given
+    assert {"not_billed", "failed_video", "moderations", "local", "no_usage", "unpriced_unit"} <= given
+    assert given - {"response_"} <= set(REASONS)  # `response_failed`, written as an f-string
     assert all(meaning(reason) for reason in REASONS)
+
+
+def test_every_reason_of_the_table_has_a_meaning():
+    """What the table assumes of its rates and sellers is explained too."""
+    table = json.loads((PACKAGE / "pricing" / "data" / "prices.json").read_bytes())
+    given = {reason for row in table["rows"] for reason in row.get("assumed", {}).values()}
+    for seller in table["sellers"].values():
+        given |= {seller.get("assumed"), seller.get("fallback_assumed")} - {None}
+        given |= set(seller.get("assumed_for", {}).values())
+
+    assert {"tier_history", "unverified_rate", "deployment_type", "seller_rates"} <= given
+    assert given <= set(REASONS)
+
+
+def reasons_given(node: ast.AST) -> set[str]:
+    """The reasons that stand in one place of the code, without what follows a colon."""
+    if isinstance(node, ast.Tuple) and len(node.elts) == 2:
+        first, second = node.elts
+        if isinstance(second, ast.Constant) and second.value in STATUSES:
+            return words(first) - STATUSES
+    if isinstance(node, ast.keyword) and node.arg in ("free", "assumed", "reason", "reasons"):
+        return words(node.value)
+    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("reason", "why"):
+        return words(node.value)
+    if isinstance(node, ast.FunctionDef) and node.name == "_lost":
+        returned = [one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value]
+        return {word for one in returned for word in words(one)}
+    if isinstance(node, ast.Call):
+        name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        if name in ("append", "_once") and any(getattr(one, "id", "") == "notes" for one in ast.walk(node)):
+            return words(node.args[0])
+        if name in ("no_price", "free_of_charge"):
+            return words(node.args[0 if name == "free_of_charge" else 2])
+    return set()
+
+
+def words(node: ast.AST) -> set[str]:
+    """What a text, the beginning of an f-string, a tuple or either side of a choice says."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        word = node.value.partition(":")[0]
+        return {word} if word.isidentifier() else set()
+    parts: list[ast.expr] = []
+    if isinstance(node, ast.JoinedStr):
+        parts = node.values[:1]
+    elif isinstance(node, ast.IfExp):
+        parts = [node.body, node.orelse]
+    elif isinstance(node, ast.Tuple):
+        parts = node.elts
+    elif isinstance(node, ast.BoolOp):
+        parts = node.values
+    return {word for part in parts for word in words(part)}
 
 
 STATUSES = {"exact", "estimated", "partial", "lower_bound", "upper_bound", "inconsistent"}

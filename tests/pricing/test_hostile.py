@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import ANTHROPIC_FIELDS, OPENAI_FIELDS, hostile_body, hostile_usage, junk
 from tracked_inference.pricing import Cost, PriceTable
+from tracked_inference.pricing.reasons import REASONS
 from tracked_inference.usage import Pass, Usage
 from tracked_inference.vendors import anthropic_usage, openai_usage
 
@@ -46,6 +47,7 @@ MODELS = (
 def sound(cost: Cost) -> None:
     """What holds of every cost."""
     assert "engine_error" not in cost.reasons
+    assert {reason.partition(":")[0] for reason in cost.reasons} <= set(REASONS)
     if cost.total_usd is None:
         assert cost.status in ("unpriced", "unmeasured")
         assert cost.lines == ()

@@ -39,6 +39,8 @@ SHAPES: tuple[dict[str, int], ...] = (
 ON_PURPOSE = {
     # (model, kind of tokens): why
     ("o3", "cache_read"): "before 2025-06-10 cached input cost 2.50, and it has the later 0.50 (rule 36)",
+    ("ft:gpt-4o", "cache_read"): "it has no cached rate and bills it as input; OpenAI's list has 1.875",
+    ("ft:gpt-4o-mini", "cache_read"): "likewise; OpenAI's list has 0.15",
     ("gpt-4o-mini-tts", "output"): "its output is audio, and so is ours: text of it has no price",
     ("gpt-image-1", "output"): "its output is pictures, likewise",
     ("gpt-image-1-mini", "output"): "likewise",

@@ -199,7 +199,7 @@ def _seller(table: PriceTable, model: str, provider: str | None, at: datetime) -
 
 
 def _add_row(shown: Table, row: Mapping[str, Any]) -> None:
-    mode = ", ".join(f"{key}={value}" for key, value in row.get("when", {}).items())
+    mode = ", ".join(key if value is True else f"{key}={value}" for key, value in row.get("when", {}).items())
     mode = mode or ("any model" if row["model"] == "*" else "standard")
     since, source = str(row.get("effective_from") or "always"), str(row["source"])
     for unit, rate in sorted(row["rates"].items()):
@@ -257,6 +257,10 @@ def explain(
         raise BadInput(
             f"{response} is not JSON: {error}; save the response with .to_json() or model_dump_json()"
         ) from error
+    if not isinstance(content, dict):
+        raise BadInput(
+            f"{response} holds JSON that is not one response; save one response to a file of its own"
+        )
     saved = recognise(content, operation)
     if saved is None:
         raise BadInput(f"{response} is no response that is known here; name what was called with --operation")
@@ -266,25 +270,36 @@ def explain(
     if as_json:
         _dump(content)
         return
-    shown = Table("unit", title=f"{cost.model}: {saved.operation} at {seller}, {when:%Y-%m-%d %H:%M} UTC")
+    title = f"{cost.model}: {saved.operation} at {seller}, {when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    shown = Table("unit", title=title)
     for column in ("quantity", "rate USD", "amount USD"):
         shown.add_column(column, justify="right")
     shown.add_column("model")
     shown.add_column("rules")
-    for line in cost.lines:
-        amount = format(line.amount_usd, "f")
+    amounts = _aligned([line.amount_usd for line in cost.lines])
+    for line, amount in zip(cost.lines, amounts, strict=True):
         rules = ", ".join(line.rules)
         shown.add_row(
             line.unit, f"{line.quantity:,}", _rate(line.unit, line.rate_usd), amount, line.model, rules
         )
     console = _console()
-    console.print(shown)
+    console.print(shown if cost.lines else title)
     total = "unknown" if cost.total_usd is None else f"{content['total_usd']} USD"
     if cost.list_usd != cost.total_usd:
         total += f" (list price {content['list_usd']} USD)"
     console.print(f"Total {total}, {cost.status}; table {cost.table_version}")
     for reason in cost.reasons:
         console.print(f"  {reason}: {meaning(reason)}", soft_wrap=True)
+    if cost.status == "unpriced":
+        console.print(
+            "To give it a price, add it to your overlay file: see docs/howto/prices.md", soft_wrap=True
+        )
+
+
+def _aligned(amounts: list[Decimal]) -> list[str]:
+    """Amounts in full, each with as many places as the longest, so that they stand under one another."""
+    places = max((len(format(amount, "f").partition(".")[2]) for amount in amounts), default=0)
+    return [f"{amount:.{places}f}" for amount in amounts]
 
 
 @command.command()

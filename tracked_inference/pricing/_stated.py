@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
-__all__ = ["Row", "apply_stated", "new_row"]
+from tracked_inference.usage import TOKEN_UNITS
+
+__all__ = ["Row", "apply_stated", "as_text", "new_row"]
 
 Row = dict[str, Any]
+
+
+def as_text(rate: Decimal) -> str:
+    """A rate as the table writes it: no exponent, no trailing zeros."""
+    return format(rate.normalize() if rate else Decimal(0), "f")
 
 
 def new_row(provider: str, model: str, rates: dict[str, str], **more: Any) -> Row:
@@ -25,7 +33,7 @@ def apply_stated(rows: list[Row], stated: dict[str, Any]) -> None:
     """Add the stated rows to `rows` and mend those that are there."""
     rows += [
         *(
-            new_row(one["provider"], one["model"], one["rates"], source=one["source"])
+            new_row(one["provider"], one["model"], one["rates"], above=one.get("above"), source=one["source"])
             for one in stated["additions"]
         ),
         *(new_row(one["provider"], "*", one["rates"], source=one["source"]) for one in stated["fees"]),
@@ -38,6 +46,8 @@ def apply_stated(rows: list[Row], stated: dict[str, Any]) -> None:
     for one in stated["preview_search"]:
         for row in _of(rows, one["provider"], one["models"]):
             row["rates"]["web_search_preview"] = one["rate"]
+            if "reason" in one:
+                row.setdefault("assumed", {})["web_search_preview"] = one["reason"]
     for one in stated["corrections"]:
         before = one.get("before")
         found = [
@@ -48,8 +58,11 @@ def apply_stated(rows: list[Row], stated: dict[str, Any]) -> None:
         if not found:
             raise SystemExit(f"a correction of stated.toml meets no row: {one}")
         for row in found:
+            _carry(rows, row, one["rates"])
             row["rates"].update(one["rates"])
             row["source"] += f"; {one['source']}"
+    for one in stated["multiples"]:
+        rows += [_multiple(row, one) for row in _of(rows, one["provider"], one["models"])]
     for one in stated["output_kind"]:
         for row in _of(rows, one["provider"], one["models"], variants=True):
             if "output" in row["rates"]:
@@ -59,6 +72,15 @@ def apply_stated(rows: list[Row], stated: dict[str, Any]) -> None:
             row.setdefault("assumed", {})[one.get("unit", "*")] = one["reason"]
 
 
+def _carry(rows: list[Row], base: Row, rates: dict[str, str]) -> None:
+    """Move the rates of tiers that were carried back in proportion to a base rate that is corrected now."""
+    for row in _of(rows, base["provider"], [base["model"]], variants=True):
+        if row.get("when") and row["effective_to"] and row["effective_to"] == base["effective_to"]:
+            for unit in row["rates"].keys() & rates.keys() & base["rates"].keys():
+                share = Decimal(rates[unit]) / Decimal(base["rates"][unit])
+                row["rates"][unit] = as_text(Decimal(row["rates"][unit]) * share)
+
+
 def _of(rows: list[Row], provider: str, models: list[str], *, variants: bool = False) -> list[Row]:
     """The rows of some models: the base rows, or with `variants` those of tiers and places too."""
     return [
@@ -66,3 +88,33 @@ def _of(rows: list[Row], provider: str, models: list[str], *, variants: bool = F
         for row in rows
         if row["provider"] == provider and row["model"] in models and (variants or not row.get("when"))
     ]
+
+
+def _multiple(base: Row, one: dict[str, Any]) -> Row:
+    """The row of a tier whose tokens cost a multiple of a base row's; what is billed by the call does not move."""
+
+    def times(rates: dict[str, str]) -> dict[str, str]:
+        return {
+            unit: as_text(Decimal(rate) * Decimal(one["factor"]))
+            for unit, rate in rates.items()
+            if unit in TOKEN_UNITS
+        }
+
+    if base["effective_from"] or base["effective_to"]:
+        raise SystemExit(f"a multiple of stated.toml meets a row with a window of its own: {one}")
+    above = {limit: times(rates) for limit, rates in base.get("above", {}).items()}
+    assumed = {"*": one["reason"]} if "reason" in one else None
+    row = new_row(
+        base["provider"],
+        base["model"],
+        times(base["rates"]),
+        above=above,
+        when=one["when"],
+        source=one["source"],
+        assumed=assumed,
+    )
+    return {
+        **row,
+        "effective_from": one.get("effective_from"),
+        "effective_to": one.get("effective_to"),
+    }

@@ -28,7 +28,7 @@ from tracked_inference.pricing._source import (
     seller_name,
     windows_of,
 )
-from tracked_inference.pricing._stated import Row, apply_stated, new_row
+from tracked_inference.pricing._stated import Row, apply_stated, as_text, new_row
 from tracked_inference.pricing.units import UNITS
 
 __all__ = ["DATA", "STATED", "build_table", "main"]
@@ -44,16 +44,12 @@ _GENAI_URL = "https://github.com/pydantic/genai-prices"
 _HALF = Decimal("0.5")
 
 
-def _text(value: Decimal) -> str:
-    return format(value.normalize() if value else Decimal(0), "f")
-
-
 def _row(provider: str, model: str, levels: Levels, start: str | None, end: str | None, **more: Any) -> Row:
     flat, above = levels
     texts = {
-        str(limit): {unit: _text(rate) for unit, rate in rates.items()} for limit, rates in above.items()
+        str(limit): {unit: as_text(rate) for unit, rate in rates.items()} for limit, rates in above.items()
     }
-    row = new_row(provider, model, {unit: _text(rate) for unit, rate in flat.items()}, above=texts, **more)
+    row = new_row(provider, model, {unit: as_text(rate) for unit, rate in flat.items()}, above=texts, **more)
     return {**row, "effective_from": start, "effective_to": end}
 
 

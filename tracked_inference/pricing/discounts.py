@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracked_inference.usage import FEE_UNITS
@@ -16,7 +15,6 @@ __all__ = ["Discount"]
 _FEES = frozenset(FEE_UNITS)
 
 
-@dataclass(slots=True, eq=False, repr=False, match_args=False)
 class Discount:
     """
     One discount.
@@ -32,14 +30,40 @@ class Discount:
         order: Its place in the overlays: of two equally specific ones the later wins.
     """
 
-    name: str
-    factor: Decimal
-    start: datetime
-    end: datetime
-    provider: str | None = None
-    model: str | None = None
-    unit: str | None = None
-    order: int = 0
+    __slots__ = ("end", "factor", "model", "name", "order", "provider", "start", "unit")
+
+    def __init__(
+        self,
+        name: str,
+        factor: Decimal,
+        start: datetime,
+        end: datetime,
+        provider: str | None = None,
+        model: str | None = None,
+        unit: str | None = None,
+        order: int = 0,
+    ) -> None:
+        self.name = name
+        self.factor = factor
+        self.start = start
+        self.end = end
+        self.provider = provider
+        self.model = model
+        self.unit = unit
+        self.order = order
+
+    def after(self, others: int) -> Discount:
+        """The same, behind so many others."""
+        return Discount(
+            self.name,
+            self.factor,
+            self.start,
+            self.end,
+            self.provider,
+            self.model,
+            self.unit,
+            self.order + others,
+        )
 
     @property
     def rank(self) -> tuple[int, int]:

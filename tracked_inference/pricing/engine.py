@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tracked_inference.pricing.cost import Cost, CostLine, CostStatus
-    from tracked_inference.pricing.plans import Plan, Unit
+    from tracked_inference.pricing.terms import Plan, Unit
     from tracked_inference.usage import Usage
 
 __all__ = ["free_of_charge", "no_price", "price_usage", "printed"]

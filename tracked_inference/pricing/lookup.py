@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.pricing.hosts import Hosts
 from tracked_inference.pricing.labels import MAKERS, clean, label_of
 from tracked_inference.pricing.names import Match, Names, is_snapshot
-from tracked_inference.pricing.plans import Mode, Offer, Plan, compile_plans
+from tracked_inference.pricing.plans import compile_plans
 from tracked_inference.pricing.rows import ALWAYS, EVER, Row, instant, row_of
+from tracked_inference.pricing.terms import Mode, Offer, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,7 +77,7 @@ class Lookup:
         shift = len(self._discounts)
         made._discounts = (
             *self._discounts,
-            *(replace(one, order=one.order + shift) for one in overlay.discounts),
+            *(one.after(shift) for one in overlay.discounts),
         )
         return made
 

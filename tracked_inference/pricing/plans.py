@@ -2,18 +2,16 @@
 Rows and rules compiled to what a call needs: one lookup, then a dot product.
 
 A plan is all that is known of one model in one mode (tier, batch, speed, place) over one stretch of time.
-The classes here stay inside this package and are made without comparison, text and freezing: generating those for a dozen
-classes takes longer than reading the table.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference.pricing.rows import ALWAYS, EVER, EXACT, to_usd
+from tracked_inference.pricing.rows import ALWAYS, EVER, EXACT
+from tracked_inference.pricing.terms import Plan, Unit
 from tracked_inference.usage import TOKEN_UNITS
 
 if TYPE_CHECKING:
@@ -22,8 +20,9 @@ if TYPE_CHECKING:
 
     from tracked_inference.pricing.discounts import Discount
     from tracked_inference.pricing.rows import Row
+    from tracked_inference.pricing.terms import Offer
 
-__all__ = ["Mode", "Offer", "Plan", "Unit", "compile_plans"]
+__all__ = ["compile_plans"]
 
 _TOKENS = frozenset(TOKEN_UNITS)
 _PLAIN_TIERS = frozenset({"default", "auto", "standard", "on_demand", "standard_only"})
@@ -40,77 +39,20 @@ _AT_ANOTHER_RATE: tuple[tuple[str, str, str | None], ...] = (
 _OWN_AT_INPUT = ("cache_write_5m", "cache_write_1h")  # for models that the user prices
 
 
-@dataclass(slots=True, eq=False, repr=False, match_args=False)
-class Unit:
-    """
-    The price of one unit in one plan, in 1e-24 USD.
-
-    Attributes:
-        list_rate: Before the user's discounts.
-        net_rate: After them.
-        rules: What moved the rate from its row: `batch`, `fast`, `long_context`, ….
-        assumed: Why the rate is an estimate, if it is one.
-        source: Where the row comes from.
-        list_usd: `list_rate` in dollars.
-        discounted: Whether the two rates differ.
-    """
-
-    list_rate: int
-    net_rate: int
-    rules: tuple[str, ...]
-    assumed: str | None
-    source: str
-    list_usd: Decimal = field(init=False)
-    discounted: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.list_usd = to_usd(self.list_rate)
-        self.discounted = self.list_rate != self.net_rate
-
-
-@dataclass(slots=True, eq=False, repr=False, match_args=False)
-class Mode:
-    """How a call was served, as far as prices depend on it."""
-
-    service_tier: str | None = None
-    batch: bool = False
-    speed: str | None = None
-    inference_geo: str | None = None
-    region: str | None = None
-    place: str | None = None
-
-
-@dataclass(slots=True, eq=False, repr=False, match_args=False)
-class Plan:
-    """
-    What one model in one mode costs from `start` until `end`.
-
-    Attributes:
-        model: The label of the model.
-        units: Price by unit.
-        above: Long-context thresholds, highest first, each with the prices of requests above it (rule 20).
-        reasons: Reasons that hold for every call of the plan, each with the status it brings.
-        free: Why the model costs nothing, if it does.
-        priced: False where the model has no row at that time.
-    """
-
-    start: datetime
-    end: datetime
-    model: str
-    units: dict[str, Unit] = field(default_factory=dict)
-    above: tuple[tuple[int, dict[str, Unit]], ...] = ()
-    reasons: tuple[tuple[str, str], ...] = ()
-    free: str | None = None
-    priced: bool = True
-
-
-@dataclass(slots=True, eq=False, repr=False, match_args=False)
 class _Draft:
     """A plan being made."""
 
-    flat: dict[str, Unit]
-    above: dict[int, dict[str, Unit]]
-    reasons: list[tuple[str, str]]
+    __slots__ = ("above", "flat", "reasons")
+
+    def __init__(
+        self,
+        flat: dict[str, Unit],
+        above: dict[int, dict[str, Unit]],
+        reasons: list[tuple[str, str]],
+    ) -> None:
+        self.flat = flat
+        self.above = above
+        self.reasons = reasons
 
     def levels(self) -> list[dict[str, Unit]]:
         return [self.flat, *self.above.values()]
@@ -137,34 +79,6 @@ class _Draft:
 
 def _unit(row: Row, unit: str, rate: int, *rules: str) -> Unit:
     return Unit(rate, rate, rules, row.assumed.get(unit) or row.assumed.get("*"), row.source)
-
-
-@dataclass(slots=True, eq=False, repr=False, match_args=False)
-class Offer:
-    """
-    One model as one seller offers it to one call: what a plan is made of.
-
-    Attributes:
-        label: The model's name in metrics.
-        rows: The model's rows, of the seller or of whom it falls back to.
-        fees: The rows that hold for every model of that list.
-        rules: The rules that are data, by name, as far as they concern the seller.
-        exempt: The rules that do not touch this model.
-        mode: How the call was served.
-        discounts: The user's discounts that concern the model.
-        assumed: Why the match of name and model is an assumption, if it is one.
-        seller_assumed: What is assumed of the seller where the caller gives no region.
-    """
-
-    label: str
-    rows: Sequence[Row]
-    fees: Sequence[Row]
-    rules: Mapping[str, Mapping[str, Any]]
-    exempt: frozenset[str]
-    mode: Mode
-    discounts: Sequence[Discount]
-    assumed: Sequence[str]
-    seller_assumed: str | None
 
 
 def compile_plans(offer: Offer) -> tuple[Plan, ...]:

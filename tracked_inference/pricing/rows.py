@@ -6,7 +6,6 @@ Money is whole numbers of 1e-24 US dollars here, so that nothing rounds and no d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
@@ -28,22 +27,51 @@ _normalize = EXACT.normalize
 _scaleb = EXACT.scaleb
 
 
-@dataclass(slots=True, eq=False, repr=False, match_args=False)
 class Row:
     """One dated row of the table, its rates in 1e-24 USD for one unit."""
 
-    provider: str
-    model: str
-    start: datetime
-    end: datetime
-    when: Mapping[str, Any]
-    rates: Mapping[str, int]
-    above: Mapping[int, Mapping[str, int]]
-    assumed: Mapping[str, str]
-    source: str
-    recorded_at: str
-    free: bool
-    own: bool
+    __slots__ = (
+        "above",
+        "assumed",
+        "end",
+        "free",
+        "model",
+        "own",
+        "provider",
+        "rates",
+        "recorded_at",
+        "source",
+        "start",
+        "when",
+    )
+
+    def __init__(
+        self,
+        provider: str,
+        model: str,
+        start: datetime,
+        end: datetime,
+        when: Mapping[str, Any],
+        rates: Mapping[str, int],
+        above: Mapping[int, Mapping[str, int]],
+        assumed: Mapping[str, str],
+        source: str,
+        recorded_at: str,
+        free: bool,
+        own: bool,
+    ) -> None:
+        self.provider = provider
+        self.model = model
+        self.start = start
+        self.end = end
+        self.when = when
+        self.rates = rates
+        self.above = above
+        self.assumed = assumed
+        self.source = source
+        self.recorded_at = recorded_at
+        self.free = free
+        self.own = own
 
 
 def instant(day: str | date | None, default: datetime) -> datetime:

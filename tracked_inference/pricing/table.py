@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tracked_inference.pricing.cost import Cost
     from tracked_inference.pricing.lookup import Lookup
     from tracked_inference.pricing.overlay import Overlay
-    from tracked_inference.pricing.plans import Plan
+    from tracked_inference.pricing.terms import Plan
     from tracked_inference.usage import Usage
 
 __all__ = ["PriceTable"]

@@ -24,7 +24,8 @@ def gateway_cost(usage: Mapping[str, Any]) -> Decimal | None:
     """
     cost = usage.get("cost")
     if cost is None:
-        ticks = money(usage.get("cost_in_usd_ticks"))
+        raw = usage.get("cost_in_usd_ticks")
+        ticks = None if raw is None else money(raw)
         return None if ticks is None else _EXACT.scaleb(ticks, -10)
     amount = money(cost if isinstance(cost, (int, float, str, Decimal)) else fields(cost).get("total_cost"))
     if amount is not None and usage.get("is_byok") is True:

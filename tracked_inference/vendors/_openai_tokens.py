@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["token_counts"]
 
-_KNOWN = frozenset(
+_OWN = frozenset(
     {
         "completion_tokens",
         "completion_tokens_details",
@@ -24,6 +24,11 @@ _KNOWN = frozenset(
         "prompt_tokens_details",
         "total_tokens",
         "type",
+    }
+)
+"""OpenAI's own fields of a usage."""
+_KNOWN = _OWN | frozenset(
+    {
         # The same facts in the words of those who speak OpenAI's format: DeepSeek, Moonshot, Mistral, LiteLLM, Azure, xAI.
         "audio_prompt_tokens",
         "cache_creation",
@@ -99,14 +104,15 @@ def token_counts(
     counts: dict[str, int] = {}
     if total_in is None:
         notes.append("missing_counter:prompt_tokens")
+    own = _OWN.issuperset(usage)
     raw = (
         usage.get("prompt_tokens_details")
         or usage.get("input_tokens_details")
         or usage.get("input_token_details")
     )
     details = fields(raw) if raw is not None else _NO_DETAILS
-    _inputs(usage, count(total_in, "prompt_tokens", notes), details, counts, notes)
-    if details:
+    _inputs(usage, count(total_in, "prompt_tokens", notes), details, counts, notes, own=own)
+    if not _KNOWN_INPUT_DETAILS.issuperset(details):
         unknown_counters(details, _KNOWN_INPUT_DETAILS, notes, "prompt_tokens_details.")
 
     reasoning = 0
@@ -115,22 +121,38 @@ def token_counts(
         details = fields(raw) if raw is not None else _NO_DETAILS
         total = count(total_out, "completion_tokens", notes)
         reasoning = _outputs(usage, total, details, counts, notes, pictures=pictures)
-        if details:
+        if not _KNOWN_OUTPUT_DETAILS.issuperset(details):
             unknown_counters(details, _KNOWN_OUTPUT_DETAILS, notes, "completion_tokens_details.")
     elif outputs:
         notes.append("missing_counter:completion_tokens")  # rule 8: unknown, not 0
-    unknown_counters(usage, _KNOWN, notes)
+    if not own:
+        unknown_counters(usage, _KNOWN, notes)
     return counts, reasoning
 
 
 def _inputs(
-    usage: Mapping[str, Any], total: int, details: Mapping[str, Any], counts: dict[str, int], notes: list[str]
+    usage: Mapping[str, Any],
+    total: int,
+    details: Mapping[str, Any],
+    counts: dict[str, int],
+    notes: list[str],
+    *,
+    own: bool,
 ) -> None:
-    """Cached, written, audio and picture tokens are inside the prompt (rule 2): take them out of it."""
+    """
+    Cached, written, audio and picture tokens are inside the prompt (rule 2): take them out of it.
+
+    With `own` the usage has OpenAI's fields alone, and others' names for them need not be looked for.
+    """
     cached_raw = details.get("cached_tokens")
     written_raw = details.get("cache_write_tokens")
-    if cached_raw is None or written_raw is None:
+    if not own and (cached_raw is None or written_raw is None):
         cached_raw, written_raw = _named_otherwise(usage, cached_raw, written_raw)
+    if written_raw is None and details.get("cache_write_tokens_details") is not None:
+        split = fields(details["cache_write_tokens_details"])  # the split alone is the total
+        written_raw = count(split.get("ttl_30m_tokens"), "ttl_30m_tokens", []) + count(
+            split.get("ttl_12h_tokens"), "ttl_12h_tokens", []
+        )
     audio_raw, pictures_raw = details.get("audio_tokens"), details.get("image_tokens")
     cached = count(cached_raw, "cached_tokens", notes) if cached_raw else 0
     if not (written_raw or audio_raw or pictures_raw) and cached <= total:
@@ -198,9 +220,9 @@ def _writes(written: int, split: object, counts: dict[str, int], notes: list[str
     parts = fields(split)
     long = count(parts.get("ttl_12h_tokens"), "ttl_12h_tokens", notes)
     unknown_counters(parts, _KNOWN_WRITES, notes, "cache_write_tokens_details.")
-    if long > written:
-        notes.append("inconsistent:ttl_12h_tokens")
-        long = written
+    if long + count(parts.get("ttl_30m_tokens"), "ttl_30m_tokens", notes) > written:
+        notes.append("inconsistent:cache_write_tokens_details")
+        long = min(long, written)
     if long:
         counts["cache_write_12h"] = long
     if written > long:

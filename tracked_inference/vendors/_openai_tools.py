@@ -42,31 +42,36 @@ def hosted_tools(
 
     Web search is billed per search action, not per opened page nor per failed search, and `tool_usage` knows best (rule 27).
     Azure leaves finished searches at `searching` (rule 39).
+    After a tool that runs at OpenAI the model reads its input again, and the usage is a sum (rule 38).
     File search is billed per call; the code interpreter and the hosted shell by container session, which no body
     gives (rule 28).
     """
     output = items(answer.get("output"))
     searches = files = pictures = 0
+    looped = False
     for item in output:
         inner = fields(item)
         kind = inner.get("type")
         if kind in _FREE_ITEMS:
+            looped = looped or kind == "mcp_call" or inner.get("execution") == "server"
             continue
+        if kind == "shell_call" and fields(inner.get("environment")).get("type") == "local":
+            continue  # the caller's own machine
+        looped = looped or (isinstance(kind, str) and kind.endswith("_call"))
         status = inner.get("status")
         if kind == "web_search_call":
             action = text(fields(inner.get("action")).get("type"))
             searches += status not in ("failed", "incomplete", "in_progress") and action in (None, "search")
         elif kind == "file_search_call":
             files += status not in ("failed", "incomplete")
-        elif kind == "code_interpreter_call":
+        elif kind in ("code_interpreter_call", "shell_call"):
             _once("code_interpreter", notes)
-        elif kind == "shell_call":
-            if fields(inner.get("environment")).get("type") != "local":
-                _once("code_interpreter", notes)
         elif kind == "image_generation_call":
             pictures += status != "failed"
         elif isinstance(kind, str) and kind.endswith("_call"):
             _once(f"unknown_tool:{kind[:60]}", notes)
+    if looped:
+        notes.append("summed_passes")  # rule 38
     usage = answer.get("tool_usage")
     if usage is None and not (searches or files or pictures):
         return ()
@@ -84,8 +89,8 @@ def hosted_tools(
         counts[_search_unit(tools)] = searches
     if files:
         counts["file_search"] = files
-    if searches or files:
-        notes.append("summed_passes")  # rule 38
+    if searches and not looped:
+        notes.append("summed_passes")  # rule 38, of a body whose items were left out
     return passes
 
 

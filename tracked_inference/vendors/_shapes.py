@@ -18,18 +18,22 @@ MAX_COUNT = 10**12
 
 _NOTHING: dict[str, Any] = {}
 _SCALARS = (str, bytes, bytearray, int, float, complex, Decimal, list, tuple, set, frozenset)
-_NO_COUNTERS = (
-    "time",
-    "_ms",
-    "per_sec",
-    "latency",
-    "cost",
-    "price",
-    "rate",
-    "speed",
-    "percent",
-    "ratio",
-    "acceptance",
+_NO_COUNTERS = frozenset(
+    # Words, not parts of words: `image_generation_tokens` has "ratio" in it, and `realtime_tokens` "time".
+    {
+        "acceptance",
+        "cost",
+        "costs",
+        "latency",
+        "ms",
+        "per",
+        "percent",
+        "price",
+        "rate",
+        "ratio",
+        "speed",
+        "time",
+    }
 )
 
 
@@ -140,12 +144,12 @@ def unknown_counters(
             continue
         kind = type(value)
         if kind is int or kind is float or kind is Decimal:
-            if value > 0 and not any(part in name for part in _NO_COUNTERS):
+            if value > 0 and _NO_COUNTERS.isdisjoint(name.lower().split("_")):
                 notes.append(f"unknown_field:{prefix}{name[:60]}")
         elif (
             details
             and kind is not str
             and kind is not bool
-            and not any(part in name for part in _NO_COUNTERS)
+            and _NO_COUNTERS.isdisjoint(name.lower().split("_"))
         ):
             unknown_counters(fields(value), known, notes, f"{prefix}{name[:60]}.", details=False)

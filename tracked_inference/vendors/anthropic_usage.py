@@ -146,11 +146,13 @@ def _read(
             notes.append("summed_passes")  # rule 38
         counts = _counts(usage, notes)
         passes = (make_pass({**counts, **fees} if fees else counts, served, "message", refusal),)
-    unknown_counters(usage, _KNOWN, notes)
+    if not _KNOWN.issuperset(usage):
+        unknown_counters(usage, _KNOWN, notes)
     credit = usage.get("fallback_credit")
     if credit is not None:
         outcome = fields(credit)
-        if "redeemed" in (outcome.get("type"), outcome.get("status")):
+        status = outcome.get("status", outcome)
+        if "redeemed" in (status, fields(status).get("type")):
             notes.append("fallback_credit")  # rule 24
     reasoning = usage.get("output_tokens_details")
     return make_usage(
@@ -205,7 +207,7 @@ def _cache_writes(flat: object, split: object, counts: dict[str, int], notes: li
     short = count(parts.get("ephemeral_5m_input_tokens"), "ephemeral_5m_input_tokens", notes)
     long = count(parts.get("ephemeral_1h_input_tokens"), "ephemeral_1h_input_tokens", notes)
     total = count(flat, "cache_creation_input_tokens", notes)
-    if parts:
+    if not _KNOWN_SPLIT.issuperset(parts):
         unknown_counters(parts, _KNOWN_SPLIT, notes, "cache_creation.")
     if flat is not None and short + long > total:
         notes.append("inconsistent:cache_creation")  # parts larger than their whole: bill the parts
@@ -306,11 +308,15 @@ def _iterations(
     for at, (entry, kind) in enumerate(zip(entries, kinds, strict=True)):
         model = text(entry.get("model"))
         refused = refusal if at == refused_at else None
-        if at < serving_at and kind == "message" and (model is None or model != serving):
+        if serving is None:
+            if kind == "message" and at < refused_at and model is not None and model in declined_by:
+                refused = declined_by[model]  # every hop declined, and the last one's refusal is the answer
+        elif at < serving_at and kind == "message" and (model is None or model != serving):
             # A hop that declined; where its entry names no model it ran on the one that was asked for.
             refused = declined_by.get(model, hops[0][2] if hops else "")
             model = model or (hops[0][0] if hops else asked)
-        unknown_counters(entry, _KNOWN_ITERATION, notes, "iterations.")
+        if not _KNOWN_ITERATION.issuperset(entry):
+            unknown_counters(entry, _KNOWN_ITERATION, notes, "iterations.")
         passes.append(make_pass(_counts(entry, notes), model, kind, refused))
     return tuple(passes)
 

@@ -67,7 +67,9 @@ def _completion(body: object, request: Mapping[str, Any], batch: bool, complete:
     if read is None and cost is None:
         return None
     counts, reasoning = read if read is not None else ({}, 0)
-    _openai_tools.chat_search(answer, request, notes)
+    model = answer.get("model")
+    if type(model) is not str or "-search-" in model:
+        _openai_tools.chat_search(answer, request, notes)
     return make_usage(
         (make_pass(counts),),
         reasoning,
@@ -118,6 +120,8 @@ def _response(body: object, request: Mapping[str, Any], batch: bool, complete: b
     if read is None and cost is None:
         return None
     counts, reasoning = read if read is not None else ({}, 0)
+    if "cache_write_30m" in counts and "cache_write_12h" not in counts:
+        _lifetime(answer, usage, counts, notes)
     extra = _openai_tools.hosted_tools(answer, request, counts, notes)
     one = make_pass(counts)
     return make_usage(
@@ -132,6 +136,16 @@ def _response(body: object, request: Mapping[str, Any], batch: bool, complete: b
         tuple(notes),
         cost,
     )
+
+
+def _lifetime(
+    answer: Mapping[str, Any], usage: Mapping[str, Any], counts: dict[str, int], notes: list[str]
+) -> None:
+    """Cache writes that the usage does not split by lifetime: that of the response's own caching options (rule 4)."""
+    split = fields(usage.get("input_tokens_details")).get("cache_write_tokens_details")
+    if split is None and fields(answer.get("prompt_cache_options")).get("ttl") == "12h":
+        counts["cache_write_12h"] = counts.pop("cache_write_30m")
+        notes.append("assumed_ttl")
 
 
 def _moderation(body: object, request: Mapping[str, Any], batch: bool, complete: bool) -> Usage | None:
