@@ -247,3 +247,22 @@ def test_vector_pictures_are_billed_at_their_own_model():
 def test_no_usage_is_none(operation, body):
     """What counts nothing is unmeasured."""
     assert usage_of(body, operation=operation) is None
+
+
+def test_decisions_report_usage_as_responses_do():
+    """100 tokens in, of which 40 were read from the cache and 10 written to it; 5 out, reasoning among them."""
+    body = {
+        "model": "gpt-6-sol",
+        "answers": [],
+        "usage": {
+            "input_tokens": 100,
+            "input_tokens_details": {"cached_tokens": 40, "cache_write_tokens": 10},
+            "output_tokens": 5,
+            "output_tokens_details": {"reasoning_tokens": 3},
+            "total_tokens": 105,
+        },
+    }
+
+    assert usage_of(body, operation="decisions") == Usage(
+        (Pass({"cache_write_30m": 10, "input": 50, "cache_read": 40, "output": 5}),), reasoning_tokens=3
+    )
