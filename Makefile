@@ -14,7 +14,7 @@ MEET_SDKS := tests/client tests/vendors tests/loopback
 PYTEST := -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-middle test-newest lint bench vendor-suites frameworks sdk-canary clean
+.PHONY: help demo test test-oldest test-middle test-newest lint bench vendor-suites frameworks sdk-canary audit scale fuzz clean
 
 help:  ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,12 @@ sdk-canary: $(VENV)/.test  ## Say what in the newest released SDKs nobody has lo
 	@$(UV) pip install -q --upgrade --python .venv-canary/bin/python -e '.[anthropic,openai]'
 	@.venv-canary/bin/python -m tests.sdk_canary $(ARGS)
 
+audit: | $(UV)  ## Write a bill of materials (build/sbom.json), and ask the advisory database; wants the internet.
+	@$(UV) venv -q --clear --python $(RUN)/python .venv-audited && $(UV) pip install -q --python .venv-audited/bin/python '.[all]'
+	@$(UV) venv -q --allow-existing --python $(RUN)/python .venv-audit
+	@$(UV) pip install -q --python .venv-audit/bin/python pip-audit cyclonedx-bom
+	@.venv-audit/bin/python tests/audit.py .venv-audited/bin/python
+
 frameworks: | $(UV)  ## Test the frameworks over tracked clients, each in an environment of its own.
 	@for group in frameworks frameworks-instructor; do \
 		$(UV) venv -q --allow-existing --python $(RUN)/python .venv-$$group && \
@@ -63,7 +69,7 @@ frameworks: | $(UV)  ## Test the frameworks over tracked clients, each in an env
 		.venv-$$group/bin/python $(PYTEST) tests/frameworks $(ARGS) || exit 1; done
 
 clean:  ## Remove everything that was made.
-	rm -rf $(VENV) $(OLDEST) $(MIDDLE) .venv-frameworks .venv-frameworks-instructor .venv-canary .vendor-suites build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(MIDDLE) .venv-frameworks .venv-frameworks-instructor .venv-canary .venv-audit .venv-audited .venv-fuzz .vendor-suites build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Environments. A stamp says that one is complete, and is older than what it was made from when that has changed.

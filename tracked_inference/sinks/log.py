@@ -39,7 +39,7 @@ class LogSink:
             self._told.add(record.model)
             self._log.warning(
                 "ai.inference.unpriced",
-                model=record.model,
+                model=_on_one_line(record.model),
                 provider=record.provider,
                 reasons=list(record.cost.reasons),
                 price_table=record.cost.table_version,
@@ -58,7 +58,7 @@ def fields_of(record: CallRecord) -> dict[str, Any]:
     """
     cost, usage = record.cost, record.usage
     fields: dict[str, Any] = {
-        "model": record.model,
+        "model": _on_one_line(record.model),
         "feature": record.feature,
         "team": record.team,
         "input_tokens": None,
@@ -96,13 +96,22 @@ def fields_of(record: CallRecord) -> dict[str, Any]:
     if cost.reasons:
         fields["cost_reasons"] = list(cost.reasons)
     if record.requested_model is not None and record.requested_model != record.model:
-        fields["requested_model"] = record.requested_model
+        fields["requested_model"] = _on_one_line(record.requested_model)
     if record.time_to_first_token_seconds is not None:
         fields["time_to_first_token_seconds"] = round(record.time_to_first_token_seconds, 3)
     for name in ("user", "error_type", "request_id", "trace_id"):
         value = getattr(record, name)
         if value is not None:
-            fields[name] = value
+            fields[name] = _on_one_line(value)
     if record.tags:
-        fields["tags"] = dict(record.tags)
+        fields["tags"] = {_on_one_line(name): _on_one_line(value) for name, value in record.tags.items()}
     return fields
+
+
+def _on_one_line(text: str) -> str:
+    """
+    A text that can neither begin a line of its own nor move a terminal's cursor, whatever renders it.
+
+    User ids, tags and a gateway's model names come from outside, and structlog's console renderer prints them as they are.
+    """
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
