@@ -62,6 +62,15 @@ audit: | $(UV)  ## Write a bill of materials (build/sbom.json), and ask the advi
 	@$(UV) pip install -q --python .venv-audit/bin/python pip-audit cyclonedx-bom
 	@.venv-audit/bin/python tests/audit.py .venv-audited/bin/python
 
+scale: $(VENV)/.test  ## Put eight workers under load while things go wrong, and compare the sums; ARGS="--rate 300 --seconds 30".
+	@$(UV) pip install -q --python $(RUN)/python --group reliability
+	@$(RUN)/python -m tests.reliability.scale $(ARGS)
+
+fuzz: | $(UV)  ## Fuzz payloads, streams, files and arguments, guided by coverage; ARGS="--seconds 300".
+	@$(UV) venv -q --allow-existing --python 3.11 .venv-fuzz
+	@$(UV) pip install -q --python .venv-fuzz/bin/python -e '.[all]' --group fuzz
+	@.venv-fuzz/bin/python -m tests.fuzz $(ARGS)
+
 frameworks: | $(UV)  ## Test the frameworks over tracked clients, each in an environment of its own.
 	@for group in frameworks frameworks-instructor; do \
 		$(UV) venv -q --allow-existing --python $(RUN)/python .venv-$$group && \
