@@ -33,6 +33,9 @@ class TestTrio:
             (GPT_USD, "ok"),
         ]
 
+    @pytest.mark.filterwarnings(
+        "ignore:Async generator"
+    )  # trio's, of the SDK's own generator, plain or tracked
     @pytest.mark.parametrize("way", ["read", "left"])
     def test_streams(self, way, vendor, tracked, records):
         """A stream that is read, and one that is left after its first event, make one record each."""

@@ -41,8 +41,22 @@ def run(name, seconds):
     with tempfile.TemporaryDirectory() as folder:
         for number, seed in enumerate(seeds(name)):
             (Path(folder) / f"seed{number}").write_bytes(seed)
-        command = [sys.executable, "-m", "tests.fuzz", "--inside", name, folder, "-print_final_stats=1", "-max_len=8192"]
-        command += [f"-max_total_time={seconds}", f"-artifact_prefix={CASES}/{name}-", "-timeout=20", "-rss_limit_mb=4096"]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.fuzz",
+            "--inside",
+            name,
+            folder,
+            "-print_final_stats=1",
+            "-max_len=8192",
+        ]
+        command += [
+            f"-max_total_time={seconds}",
+            f"-artifact_prefix={CASES}/{name}-",
+            "-timeout=20",
+            "-rss_limit_mb=4096",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace")
     told = done.stdout + done.stderr
     tried = re.search(r"stat::number_of_executed_units:\s*(\d+)", told)
@@ -65,12 +79,18 @@ def main():
     for name in words.targets or NAMES:
         tried, covered, code = run(name, words.seconds)
         rows.append([name, f"{tried:,}", covered, "1" if code else "none"])
-        print(f"{name}: {tried:,} inputs tried, {covered} branches covered, {'a crash' if code else 'nothing found'}", flush=True)
+        print(
+            f"{name}: {tried:,} inputs tried, {covered} branches covered, {'a crash' if code else 'nothing found'}",
+            flush=True,
+        )
     if words.write:
         from tests.reliability import page
 
         text = page.table(["target", "inputs tried", "branches covered", "crashes"], rows)
-        page.write("fuzz", f"`python -m tests.fuzz --seconds {words.seconds} --write` (`make fuzz`): {page.stamp()}\n\n{text}\n")
+        page.write(
+            "fuzz",
+            f"`python -m tests.fuzz --seconds {words.seconds} --write` (`make fuzz`): {page.stamp()}\n\n{text}\n",
+        )
     return 1 if any(row[-1] != "none" for row in rows) else 0
 
 

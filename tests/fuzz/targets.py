@@ -26,8 +26,40 @@ from tracked_inference.vendors import anthropic_usage, openai_usage
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 HERE = Path(__file__).parent
 HOSTILE = (
-    *(None, True, False, 0, -1, 1, 2**31, 2**63, 2**200, -(2**200), 0.1, -0.5, 1e308, float("inf"), float("-inf"), float("nan")),
-    *("", "0", "11", "-3", "1e5", "NaN", "x" * 300, "\x00", "\ud800", "gpt-4o", "claude-sonnet-4-6", "priority", "batch", "us"),
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1,
+        2**31,
+        2**63,
+        2**200,
+        -(2**200),
+        0.1,
+        -0.5,
+        1e308,
+        float("inf"),
+        float("-inf"),
+        float("nan"),
+    ),
+    *(
+        "",
+        "0",
+        "11",
+        "-3",
+        "1e5",
+        "NaN",
+        "x" * 300,
+        "\x00",
+        "\ud800",
+        "gpt-4o",
+        "claude-sonnet-4-6",
+        "priority",
+        "batch",
+        "us",
+    ),
     *([], [[]], [None], {}, {"": None}, [{"type": "message"}], {"input_tokens": 5}, {"cached_tokens": 9}),
 )
 
@@ -64,7 +96,9 @@ def mutated(value, decide):
             elif what == "replace":
                 holder[key] = copy.deepcopy(decide.one(HOSTILE))
             elif isinstance(holder, dict):
-                holder[decide.one(("quantum_tokens", "usage", "type", "cache_read_input_tokens", "iterations"))] = decide.one(HOSTILE)
+                holder[
+                    decide.one(("quantum_tokens", "usage", "type", "cache_read_input_tokens", "iterations"))
+                ] = copy.deepcopy(decide.one(HOSTILE))
             else:
                 holder.append(copy.deepcopy(inner))
             break
@@ -88,7 +122,9 @@ def bodies():
         for row in corpus.lines("open.jsonl.gz")[:400]:
             with contextlib.suppress(Exception):
                 body = json.loads(row["response"]["body"])
-                operation = corpus.OPERATIONS.get(row.get("operation") or row.get("endpoint") or "", "chat.completions")
+                operation = corpus.OPERATIONS.get(
+                    row.get("operation") or row.get("endpoint") or "", "chat.completions"
+                )
                 if isinstance(body, dict):
                     found.append((operation, body))
     return found
@@ -112,6 +148,10 @@ def usage(data):
         operation, body = decide.one(bodies())
         body = mutated(body, decide)
     request = {"model": body.get("model"), "tools": body.get("tools"), "input": "x"}
+    # `usage_of` makes of an error a call that is not measured; here none is let through.
+    anthropic_usage._read(body, operation, request, batch=False, complete=True)
+    if operation in openai_usage._READERS:
+        openai_usage._READERS[operation](body, request, False, True)
     for reader, provider in ((anthropic_usage, "anthropic"), (openai_usage, "openai")):
         found = reader.usage_of(body, operation=operation, request=request)
         model = body.get("model") if isinstance(body.get("model"), str) else None
@@ -161,9 +201,13 @@ def _clients(name):
         return http.Response(200, content=_served["bytes"], headers={"content-type": "text/event-stream"})
 
     maker = {"anthropic": "Anthropic", "openai": "OpenAI"}[name]
-    plain = getattr(sdk, maker)(api_key="k", max_retries=0, http_client=http.Client(transport=http.MockTransport(answer)))
+    plain = getattr(sdk, maker)(
+        api_key="k", max_retries=0, http_client=http.Client(transport=http.MockTransport(answer))
+    )
     records = []
-    tracked = TrackedClient(plain, feature="search", team="discovery", sinks=[records.append], registry=_registry())
+    tracked = TrackedClient(
+        plain, feature="search", team="discovery", sinks=[records.append], registry=_registry()
+    )
     return plain, tracked, records
 
 
@@ -173,7 +217,9 @@ def _read(client, name):
         if name == "anthropic":
             stream = client.messages.create(model="claude-sonnet-4-6", max_tokens=5, **asked)
         else:
-            stream = client.chat.completions.create(model="gpt-4o", stream_options={"include_usage": True}, **asked)
+            stream = client.chat.completions.create(
+                model="gpt-4o", stream_options={"include_usage": True}, **asked
+            )
         return [repr(event) for event in stream]
     except Exception as error:
         return [type(error).__name__, str(error)]
@@ -258,7 +304,17 @@ PLAN = {
     "configuration": {"provider_config": {"aws": {"name": "aws", "expressions": {"default_tags": [{"tags": {"references": ["var.x"]}}]}}}, "root_module": {}},
 }  # fmt: skip
 
-COMMANDS = (["report"], ["estimate"], ["features"], ["prices"], ["tags", "check"], ["export", "focus"], ["prices", "explain"], ["prices", "show"], [])
+COMMANDS = (
+    ["report"],
+    ["estimate"],
+    ["features"],
+    ["prices"],
+    ["tags", "check"],
+    ["export", "focus"],
+    ["prices", "explain"],
+    ["prices", "show"],
+    [],
+)
 WORDS = (
     *("--help", "--json", "--format", "csv", "table", "--since", "--until", "today", "2026-02-30", "last-month", "0", "-1", "1e999", "nan"),
     *("--by", "feature", "user", "tag:x", "--where", "provider=azure", "=", "--limit", "--feature", "search", "ledger.jsonl", "plan.json"),
@@ -317,9 +373,9 @@ on_budget = "warn"
 def seeds(name):
     """What the fuzzer starts from."""
     if name == "usage":
-        return [json.dumps({"operation": operation, **body}).encode() for operation, body in bodies()[:60]] + [
-            bytes([0, number, 0, 3]) + bytes(range(number, number + 40)) for number in range(40)
-        ]
+        return [
+            json.dumps({"operation": operation, **body}).encode() for operation, body in bodies()[:60]
+        ] + [bytes([0, number, 0, 3]) + bytes(range(number, number + 40)) for number in range(40)]
     if name == "sse":
         return list(EVENTS.values())
     if name == "terraform":
@@ -327,5 +383,9 @@ def seeds(name):
     if name == "cli":
         return [bytes(range(number, number + 16)) for number in range(60)]
     docs = sorted((HERE.parents[1] / "docs").rglob("*.md"))
-    blocks = [block.partition("```")[0].encode() for page in docs for block in page.read_text().split("```toml\n")[1:]]
+    blocks = [
+        block.partition("```")[0].encode()
+        for page in docs
+        for block in page.read_text().split("```toml\n")[1:]
+    ]
     return [OVERLAY if name == "prices" else REGISTRY, *blocks]

@@ -213,7 +213,9 @@ async def metric_sums(port):
         elif line.startswith("ai_inference_estimated_cost_usd_total"):
             sums["usd"] += float(line.rpartition(" ")[2])
         elif line.startswith("ai_inference_tracking_errors_total"):
-            sums["ledger_faults" if 'stage="ledger"' in line else "other_faults"] += float(line.rpartition(" ")[2])
+            sums["ledger_faults" if 'stage="ledger"' in line else "other_faults"] += float(
+                line.rpartition(" ")[2]
+            )
     return sums
 
 
@@ -229,7 +231,9 @@ def verdict(load, billed, ledger, metrics):
     if not 0 <= missing <= load.broken:
         wrong.append(f"{missing:.0f} billed calls are not in the ledger, {load.broken} requests broke")
     if not 0 <= calls - metrics["calls"] <= load.broken:
-        wrong.append(f"{calls - metrics['calls']:.0f} billed calls are not in the metrics, {load.broken} broke")
+        wrong.append(
+            f"{calls - metrics['calls']:.0f} billed calls are not in the metrics, {load.broken} broke"
+        )
     if load.answered > ledger["calls"] + metrics["ledger_faults"]:
         wrong.append("a call that was answered is not in the ledger")
     if load.answered > metrics["calls"]:
@@ -301,7 +305,9 @@ def free_port():
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m tests.reliability.scale", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.reliability.scale", description=__doc__.split("\n\n")[0]
+    )
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--rate", type=float, default=300, help="calls a second that are asked for")
     parser.add_argument("--seconds", type=float, default=30, help="of each phase")
@@ -321,7 +327,14 @@ def main():
             "SCALE_VENDOR": vendor.url,
             "SCALE_LEDGER": str(folder / "ledger.jsonl"),
         }
-        command = [sys.executable, "-m", "uvicorn", "tests.reliability.scale_app:app", "--workers", str(arguments.workers)]
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "tests.reliability.scale_app:app",
+            "--workers",
+            str(arguments.workers),
+        ]
         command += ["--port", str(port), "--no-access-log", "--log-level", "error", "--lifespan", "off"]
         with (folder / "server.log").open("wb") as log:
             server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -332,7 +345,15 @@ def main():
             vendor.process.terminate()
             server.wait()
             vendor.process.wait()
-    head = ["what went wrong", "answered a second", "asked", "answered", "broke", "billed by the vendor", "in the ledger"]
+    head = [
+        "what went wrong",
+        "answered a second",
+        "asked",
+        "answered",
+        "broke",
+        "billed by the vendor",
+        "in the ledger",
+    ]
     head += ["in /metrics", "faults of the ledger, counted", "lost uncounted", "slowest", "agree"]
     text = (
         f"`python -m tests.reliability.scale --workers {arguments.workers} --rate {arguments.rate:g} --seconds {arguments.seconds:g} --write`:"

@@ -5,12 +5,11 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 import anthropic
 import structlog
 
-import tracked_inference.sinks._collectors
-import tracked_inference.sinks.metrics
 from tracked_inference import TrackedClient
 from tracked_inference.sinks import default_sinks
 from tracked_inference.sinks.exposition import metrics_app
@@ -19,7 +18,7 @@ from tracked_inference.tracking import call
 
 structlog.configure(
     processors=[structlog.processors.JSONRenderer()],
-    logger_factory=structlog.PrintLoggerFactory(open(os.devnull, "w")),
+    logger_factory=structlog.PrintLoggerFactory(Path(os.devnull).open("w")),
 )
 ASKED = {"model": "claude-sonnet-4-6", "max_tokens": 8, "messages": [{"role": "user", "content": "x"}]}
 plain = anthropic.AsyncAnthropic(
@@ -47,7 +46,9 @@ async def app(scope, receive, send):
     body = b"ok"
     if scope["path"] == "/ask":
         await client.messages.create(**ASKED)
-    elif scope["path"] == "/clock":  # the wall clock of this worker steps, as after a suspended machine or a wrong NTP server
+    elif (
+        scope["path"] == "/clock"
+    ):  # the wall clock of this worker steps, as after a suspended machine or a wrong NTP server
         step = float(scope["query_string"])
         call.time = lambda: time.time() + step
     elif scope["path"] == "/reload":  # as a development server does
@@ -56,5 +57,7 @@ async def app(scope, receive, send):
         client = tracked()
     elif scope["path"] == "/pid":
         body = json.dumps(os.getpid()).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]}
+    )
     await send({"type": "http.response.body", "body": body})

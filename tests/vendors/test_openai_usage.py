@@ -266,3 +266,16 @@ def test_decisions_report_usage_as_responses_do():
     assert usage_of(body, operation="decisions") == Usage(
         (Pass({"cache_write_30m": 10, "input": 50, "cache_read": 40, "output": 5}),), reasoning_tokens=3
     )
+
+
+@pytest.mark.parametrize("odd", [{}, [], 3, None], ids=str)
+def test_an_item_whose_type_is_no_word_loses_nothing(odd):
+    """The counters are read whatever else is odd: 11 in, 7 out."""
+    body = {
+        "model": "gpt-4o",
+        "status": odd,
+        "output": [{"type": odd}, {"type": "web_search_call", "status": odd, "action": {"type": odd}}],
+        "usage": {"input_tokens": 11, "output_tokens": 7},
+    }
+
+    assert usage_of(body, operation="responses").tokens() == {"input": 11, "output": 7}

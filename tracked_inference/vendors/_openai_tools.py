@@ -50,7 +50,7 @@ def hosted_tools(
     for item in output:
         inner = fields(item)
         kind = inner.get("type")
-        if kind in _FREE_ITEMS:
+        if not isinstance(kind, str) or kind in _FREE_ITEMS:
             continue
         status = inner.get("status")
         if kind == "web_search_call":
@@ -65,7 +65,7 @@ def hosted_tools(
                 _once("code_interpreter", notes)
         elif kind == "image_generation_call":
             pictures += status != "failed"
-        elif isinstance(kind, str) and kind.endswith("_call"):
+        elif kind.endswith("_call"):
             _once(f"unknown_tool:{kind[:60]}", notes)
     usage = answer.get("tool_usage")
     if usage is None and not (searches or files or pictures):

@@ -109,7 +109,7 @@ def _response(body: object, request: Mapping[str, Any], batch: bool, complete: b
     """
     answer = fields(body)
     raw = answer.get("usage")
-    if raw is None or answer.get("status") in _PENDING:
+    if raw is None or text(answer.get("status")) in _PENDING:
         return None
     usage = fields(raw)
     notes: list[str] = []
