@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from prometheus_client import CollectorRegistry
 
 from tracked_inference import PriceTable, TrackedClient
 from tracked_inference.loopback import Answer, LoopbackVendor
-from tracked_inference.tracking import background
+from tracked_inference.tracking import background, handover
 from tracked_inference.tracking import faults as faults_of_tracking
+
+# A busy machine is no failure: no test goes by the clock.
+settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")
 
 try:
     import anthropic
@@ -82,6 +87,12 @@ def _clean(monkeypatch):
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(background, "background", background.Background())
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """On a busy machine a finalizer's work may take longer than a program should wait for it, but not than a test should."""
+    monkeypatch.setattr(handover, "_PATIENCE_SECONDS", 20.0)
 
 
 @pytest.fixture(autouse=True)

@@ -43,3 +43,11 @@ def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text)
 
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_index_lists_every_page():
+    """A page that nothing links to is not read."""
+    index = (DOCS / "README.md").read_text()
+    pages = [page for room in ("howto", "reference", "explanation") for page in (DOCS / room).glob("*.md")]
+
+    assert [page.name for page in pages if f"({page.relative_to(DOCS).as_posix()})" not in index] == []

@@ -33,11 +33,17 @@ def _events(base: Any) -> dict[str, Any]:
         if reader is None or call.settled:
             yield from base.__iter__(self)
             return
-        skip, see, look = reader.skip, reader.see, call.faults.look
+        skip, see = reader.skip, reader.see
         try:
             call.inside = True
             for item in base.__iter__(self):
-                if type(item) in skip or not look(see, item):
+                hidden = False
+                if type(item) not in skip:
+                    try:  # written out, here and in `_AsyncTap`: this runs once for each piece of each stream
+                        hidden = see(item)
+                    except Exception as error:
+                        call.faults.note("usage", error)
+                if not hidden:
                     call.inside = False
                     yield item
                     call.inside = True
@@ -110,7 +116,7 @@ class _AsyncTap:
         self._step = step
         reader = call.reader
         self._skip = reader.skip if reader is not None else set()
-        self._see = reader.see if reader is not None else None
+        self._see: Any = reader.see if reader is not None else None
 
     def __aiter__(self) -> _AsyncTap:
         return self
@@ -122,7 +128,14 @@ class _AsyncTap:
                 call.inside = True
                 item = await self._step()
                 call.inside = False
-                if type(item) in self._skip or not call.faults.look(self._see, item):
+                if type(item) in self._skip:
+                    return item
+                try:
+                    hidden = self._see(item)
+                except Exception as error:
+                    call.faults.note("usage", error)
+                    return item
+                if not hidden:
                     return item
         except StopAsyncIteration:
             call.inside = False

@@ -115,23 +115,22 @@ class _Chat(StreamReader):
         self._service_tier: Any = None
 
     def see(self, event: Any, /) -> bool:
-        if isinstance(event, dict):
-            choices, usage, tier = event.get("choices"), event.get("usage"), event.get("service_tier")
-        else:
-            choices = getattr(event, "choices", None)
-            usage = getattr(event, "usage", None)
-            tier = getattr(event, "service_tier", None)
-            if self.hide and usage is None:
-                # The SDK notes which fields the vendor sent; a null usage in each chunk is there only because we asked.
-                event.__pydantic_fields_set__.discard("usage")
+        said: Any = event if isinstance(event, dict) else event.__dict__
+        usage, tier = said.get("usage"), said.get("service_tier")
+        if self.hide and usage is None and said is not event:
+            # The SDK notes which fields the vendor sent; a null usage in each chunk is there only because we asked.
+            event.__pydantic_fields_set__.discard("usage")
         if tier is not None:
             self._service_tier = tier  # the last one that says something wins
+        if usage is None and self.first_content_at is not None:
+            return False  # one of the many in the middle
         if usage is not None:
             self._usage = usage
             self.complete = True
-        if self.response_id is None:
-            self.model = get(event, "model") or self.model
-            self.response_id = get(event, "id")
+        if not self.response_id:  # Azure's first chunk has empty ones
+            self.model = said.get("model") or self.model
+            self.response_id = said.get("id")
+        choices = said.get("choices")
         if choices:
             if self.first_content_at is None and _has_content(choices[0]):
                 self.content()
