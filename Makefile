@@ -15,7 +15,7 @@ MEET_SDKS := tests/client tests/vendors tests/loopback
 PYTEST := -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-middle test-newest lint bench accuracy screenshots vendor-suites frameworks clean
+.PHONY: help demo test test-oldest test-middle test-newest lint bench accuracy screenshots vendor-suites frameworks sdk-canary audit scale fuzz clean
 
 help:  ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,26 @@ vendor-suites: $(VENV)/.test  ## Run the vendors' own test suites, plain and tra
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python tests/vendor_suites/run.py \
 		$(or $(ARGS),--download anthropic==2.12.0 --download openai==3.54.0)
 
+sdk-canary: $(VENV)/.test  ## Say what in the newest released SDKs nobody has looked at: endpoints, usage fields, stream events.
+	@$(UV) venv -q --allow-existing --python $(RUN)/python .venv-canary
+	@$(UV) pip install -q --upgrade --python .venv-canary/bin/python -e '.[anthropic,openai]'
+	@.venv-canary/bin/python -m tests.sdk_canary $(ARGS)
+
+audit: | $(UV)  ## Write a bill of materials (build/sbom.json), and ask the advisory database; wants the internet.
+	@$(UV) venv -q --clear --python $(RUN)/python .venv-audited && $(UV) pip install -q --python .venv-audited/bin/python '.[all]'
+	@$(UV) venv -q --allow-existing --python $(RUN)/python .venv-audit
+	@$(UV) pip install -q --python .venv-audit/bin/python pip-audit cyclonedx-bom
+	@.venv-audit/bin/python tests/audit.py .venv-audited/bin/python
+
+scale: $(VENV)/.test  ## Put eight workers under load while things go wrong, and compare the sums; ARGS="--rate 300 --seconds 30".
+	@$(UV) pip install -q --python $(RUN)/python --group reliability
+	@$(RUN)/python -m tests.reliability.scale $(ARGS)
+
+fuzz: | $(UV)  ## Fuzz payloads, streams, files and arguments, guided by coverage; ARGS="--seconds 300".
+	@$(UV) venv -q --allow-existing --python 3.11 .venv-fuzz
+	@$(UV) pip install -q --python .venv-fuzz/bin/python -e '.[all]' --group fuzz
+	@.venv-fuzz/bin/python -m tests.fuzz $(ARGS)
+
 frameworks: | $(UV)  ## Test the frameworks over tracked clients, each in an environment of its own.
 	@for group in frameworks frameworks-instructor; do \
 		$(UV) venv -q --allow-existing --python $(RUN)/python .venv-$$group && \
@@ -66,7 +86,7 @@ frameworks: | $(UV)  ## Test the frameworks over tracked clients, each in an env
 		.venv-$$group/bin/python $(PYTEST) tests/frameworks $(ARGS) || exit 1; done
 
 clean:  ## Remove everything that was made.
-	rm -rf $(VENV) $(OLDEST) $(MIDDLE) .venv-frameworks .venv-frameworks-instructor .vendor-suites build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(MIDDLE) .venv-frameworks .venv-frameworks-instructor .venv-canary .venv-audit .venv-audited .venv-fuzz .vendor-suites build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Environments. A stamp says that one is complete, and is older than what it was made from when that has changed.

@@ -30,7 +30,9 @@ def registry() -> CollectorRegistry:
     return made
 
 
-def ask_asgi(app, method: str = "GET", accept: bytes = b"", query: bytes = b"") -> tuple[int, dict, bytes]:
+def ask_asgi(
+    app, method: str = "GET", accept: bytes = b"", query: bytes = b"", **more: str
+) -> tuple[int, dict, bytes]:
     """One request through the ASGI side."""
     sent = []
 
@@ -40,7 +42,13 @@ def ask_asgi(app, method: str = "GET", accept: bytes = b"", query: bytes = b"") 
     async def send(message):
         sent.append(message)
 
-    scope = {"type": "http", "method": method, "headers": [(b"accept", accept)], "query_string": query}
+    scope = {
+        "type": "http",
+        "method": method,
+        "headers": [(b"accept", accept)],
+        "query_string": query,
+        **more,
+    }
     asyncio.run(app(scope, receive, send))
     return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
 
@@ -77,6 +85,62 @@ def test_only_metrics_and_only_reading(registry) -> None:
     assert 405 == ask_asgi(app, "POST")[0]
     assert (200, b"") == ask_asgi(app, "HEAD")[::2]
     assert b"" == ask_asgi(app, query=b"name[]=other")[2].strip()
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ({"path": "/metrics"}, 200),
+        ({"path": "/metrics/"}, 200),
+        ({"path": "/"}, 200),
+        ({"path": "/prom", "root_path": "/prom"}, 200),  # mounted, as Starlette says it now
+        ({"path": "/", "root_path": "/prom"}, 200),  # and as it did
+        ({"path": "/app/prom/metrics", "root_path": "/app/prom"}, 200),
+        ({"path": "/prom"}, 404),
+        ({"path": "/metrics/../etc/passwd"}, 404),
+        ({"path": "/debug", "root_path": "/metrics"}, 404),
+    ],
+    ids=str,
+)
+def test_it_answers_where_it_is_mounted_and_nowhere_else(words, status, registry) -> None:
+    """An address below or beside the metrics is a 404 that names nothing, for both kinds of server."""
+    app = metrics_app(registry)
+    environ: dict = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": words["path"].removeprefix(words.get("root_path", "")),
+    }
+    started: list = []
+
+    answered = ask_asgi(app, **words)
+    body = b"".join(app(environ, lambda *arguments: started.append(arguments)))
+
+    assert (answered[0], started[0][0][:3], body) == (status, str(status), answered[2])
+    assert (b"dollars_total" in body) is (status == 200)
+    if status == 404:
+        assert ask_asgi(app, "HEAD", **words)[2] == b""
+
+
+def test_another_address_can_be_named(registry) -> None:
+    """Where a route leads to it without a mount."""
+    assert ask_asgi(metrics_app(registry, path="/prom"), path="/prom")[0] == 200
+
+
+def test_a_collector_that_raises_tells_the_log_and_not_the_scraper(registry, caplog) -> None:
+    """The answer is a 500 without a traceback or the error's words; the log has them."""
+
+    class Broken:
+        def collect(self):
+            raise RuntimeError("postgres://user:secret@db")
+
+    app = metrics_app(registry)
+    registry.register(type("Quiet", (), {"collect": lambda self: []})())
+    registry._collector_to_names[Broken()] = []
+    with caplog.at_level(logging.ERROR, logger="tracked_inference"):
+        status, _, body = ask_asgi(app, path="/metrics")
+
+    assert status == 500
+    assert body == b"the metrics could not be collected; see the log\n"
+    assert "RuntimeError" in caplog.text
 
 
 def test_lifespan_is_answered(registry) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracked_inference.usage import Pass, Usage
+from tracked_inference.vendors import anthropic
 from tracked_inference.vendors.anthropic_usage import merge_usage, usage_of
 
 anthropic_types = pytest.importorskip("anthropic.types", reason="the anthropic SDK is not installed")
@@ -197,3 +198,20 @@ def test_a_cut_stream_is_not_complete():
 def test_no_usage_is_none(usage):
     """What counts nothing is unmeasured."""
     assert usage_of({"usage": usage}, operation="messages") is None
+
+
+@pytest.mark.parametrize("odd", [{}, [], 3, None], ids=str)
+def test_a_block_whose_type_is_no_word_loses_nothing(odd):
+    """The counters are read whatever else is odd, of a whole message and of a stream's events."""
+    usage = {"input_tokens": 11, "output_tokens": 7}
+    reader = anthropic.reader("messages")
+    for event in (
+        {"type": "message_start", "message": {"id": "m", "model": "claude-sonnet-4-6", "usage": usage}},
+        {"type": "content_block_start", "content_block": {"type": odd}},
+        {"type": odd},
+        {"type": "message_delta", "usage": {"output_tokens": 7}, "delta": {}},
+    ):
+        reader.see(event)
+
+    for body in ({"model": "claude-sonnet-4-6", "content": [{"type": odd}], "usage": usage}, reader.body()):
+        assert usage_of(body, operation="messages").tokens() == {"input": 11, "output": 7}

@@ -247,3 +247,35 @@ def test_vector_pictures_are_billed_at_their_own_model():
 def test_no_usage_is_none(operation, body):
     """What counts nothing is unmeasured."""
     assert usage_of(body, operation=operation) is None
+
+
+def test_decisions_report_usage_as_responses_do():
+    """100 tokens in, of which 40 were read from the cache and 10 written to it; 5 out, reasoning among them."""
+    body = {
+        "model": "gpt-6-sol",
+        "answers": [],
+        "usage": {
+            "input_tokens": 100,
+            "input_tokens_details": {"cached_tokens": 40, "cache_write_tokens": 10},
+            "output_tokens": 5,
+            "output_tokens_details": {"reasoning_tokens": 3},
+            "total_tokens": 105,
+        },
+    }
+
+    assert usage_of(body, operation="decisions") == Usage(
+        (Pass({"cache_write_30m": 10, "input": 50, "cache_read": 40, "output": 5}),), reasoning_tokens=3
+    )
+
+
+@pytest.mark.parametrize("odd", [{}, [], 3, None], ids=str)
+def test_an_item_whose_type_is_no_word_loses_nothing(odd):
+    """The counters are read whatever else is odd: 11 in, 7 out."""
+    body = {
+        "model": "gpt-4o",
+        "status": odd,
+        "output": [{"type": odd}, {"type": "web_search_call", "status": odd, "action": {"type": odd}}],
+        "usage": {"input_tokens": 11, "output_tokens": 7},
+    }
+
+    assert usage_of(body, operation="responses").tokens() == {"input": 11, "output": 7}

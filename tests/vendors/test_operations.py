@@ -38,6 +38,7 @@ from tracked_inference.vendors._reading import get, media_type, path_of
         (openai, "post", "/responses/compact", "responses", "call"),
         (openai, "post", "/responses/r1/cancel", "responses", "retrieve"),
         (openai, "get", "/responses/r1", "responses", "retrieve"),
+        (openai, "post", "/decisions", "decisions", "call"),
         (openai, "post", "/embeddings", "embeddings", "call"),
         (openai, "post", "/images/generations", "images", "call"),
         (openai, "post", "/images/edits", "images", "call"),

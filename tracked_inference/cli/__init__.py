@@ -81,7 +81,14 @@ def main(args: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _forget_output()
         return READER_GONE
+    except OSError as error:  # a name that no file can have, a disk that went away: what no command foresaw
+        where = "" if error.filename is None else f"{str(error.filename)[:_SHOWN]!r}: "
+        return _refuse(f"{where}{error.strerror or error}")
     return code
+
+
+_SHOWN = 200
+"""Characters of a file's name in a message: a longer one is no name."""
 
 
 def _refuse(message: str) -> int:

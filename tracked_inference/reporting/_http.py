@@ -63,7 +63,7 @@ def fetch_json(
                 body = answer.read()
             return json.loads(body, parse_float=Decimal)
         except urllib.error.HTTPError as error:
-            told = _told(error)
+            told = _without_keys(_told(error), headers or {})
             if (error.code == 429 or error.code >= 500) and attempt + 1 < _TRIES:
                 _pause(_wait(error, attempt))
                 continue
@@ -98,6 +98,19 @@ def _wait(error: urllib.error.HTTPError, attempt: int) -> float:
     return min(max(asked, 0.0), _WAIT_AT_MOST_SECONDS)
 
 
+def _without_keys(text: str, headers: Mapping[str, str]) -> str:
+    """A server, or a proxy before it, may answer with what it was sent."""
+    for value in headers.values():
+        for secret in (value, value.rpartition(" ")[2]):  # `Bearer sk-...`, and the key alone
+            if len(secret) >= _SECRET_LENGTH:
+                text = text.replace(secret, "***")
+    return text[:_TOLD_BYTES]
+
+
+_SECRET_LENGTH = 8
+"""What is shorter is a word such as a version, not a key."""
+
+
 def _told(error: urllib.error.HTTPError) -> str:
     """The server's own words, short."""
     try:
@@ -107,4 +120,4 @@ def _told(error: urllib.error.HTTPError) -> str:
         text = " ".join(str(message).split()) if message else ""
     except (ValueError, OSError):
         text = ""
-    return f" ({text[:_TOLD_BYTES]})" if text else ""
+    return f" ({text})" if text else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,9 +83,19 @@ def to_textfile(found: Reconciliation, now: datetime | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _mode_of(path: Path) -> int:
+    """What the file had, so that an operator's choice stays; else what the umask leaves of readable for all."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        mask = os.umask(0o077)
+        os.umask(mask)
+        return 0o644 & ~mask
+
+
 def write_textfile(path: Path, text: str) -> None:
     """
-    Replace the file whole, readable for the collector, so that nobody reads half of it.
+    Replace the file whole, as readable as it was or as the umask says, so that nobody reads half of it.
 
     Raises:
         ConfigurationError: It cannot be written.
@@ -94,7 +105,7 @@ def write_textfile(path: Path, text: str) -> None:
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
-            Path(name).chmod(0o644)
+            Path(name).chmod(_mode_of(path))
             Path(name).replace(path)
         except BaseException:
             with contextlib.suppress(OSError):

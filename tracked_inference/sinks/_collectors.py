@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
+from tracked_inference.sinks._fork import free_locks
 from tracked_inference.sinks._rolling import RollingHour
 from tracked_inference.sinks.catalogue import METRICS, Metric
 
@@ -26,7 +27,7 @@ _log = logging.getLogger("tracked_inference")
 _HOME = "_tracked_inference_collectors"
 _REFRESH_SECONDS = 10.0
 
-STAGES = ("begin", "log", "metrics", "observe", "price", "record", "sink", "usage")
+STAGES = ("begin", "budget", "ledger", "log", "metrics", "observe", "price", "record", "sink", "usage")
 """Where the tracking itself can fail."""
 
 CAPPED = ("model", "feature", "team")
@@ -62,6 +63,7 @@ class Collectors:
     def __init__(self, registry: CollectorRegistry) -> None:
         made = {metric.name: _make(metric, registry) for metric in METRICS}
         self.by_name = made
+        self._home = weakref.ref(registry)
         self.cost: Any = made["ai_inference_estimated_cost_usd_total"]
         self.tokens: Any = made["ai_inference_tokens_total"]
         self.reasoning: Any = made["ai_inference_reasoning_tokens_total"]
@@ -83,6 +85,7 @@ class Collectors:
         self.refused: Any = made["ai_inference_budget_refused_calls_total"]
         self.unknown_spend: Any = made["ai_inference_budget_source_errors_total"]
         self.overflow: Any = made["ai_inference_label_overflow_total"]
+        self.dropped: Any = made["ai_inference_dropped_records_total"]
         self.tracking_errors: Any = made["ai_inference_tracking_errors_total"]
 
         for stage in STAGES:  # born at 0, for the alerts that look at their increase
@@ -189,6 +192,7 @@ class Collectors:
 
     def forget_parent(self) -> None:
         """In a forked child: the parent's dollars are the parent's, and its threads are gone."""
+        free_locks(self.by_name.values(), self._home())
         self._lock = threading.Lock()
         self._refresher = None
         for hour in self._hours.values():

@@ -178,6 +178,12 @@ METRICS: tuple[Metric, ...] = (
         "Calls whose feature or unknown model was written as other because too many were seen.",
     ),
     Metric(
+        "ai_inference_dropped_records_total",
+        "counter",
+        ("sink", "reason"),
+        "Records that a queued sink did not take; the calls were not affected and the other sinks have them.",
+    ),
+    Metric(
         "ai_inference_tracking_errors_total",
         "counter",
         ("stage",),

@@ -9,6 +9,7 @@ too high (measured).  That is looked for at each scrape, said in the log and cou
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 from pathlib import Path
@@ -28,18 +29,21 @@ if TYPE_CHECKING:
 __all__ = ["MetricsApp", "child_exit", "metrics_app"]
 
 multiprocess: Any = _multiprocess  # it has no types
+_log = logging.getLogger("tracked_inference")
 _PID = re.compile(r"gauge_live\w*_(\d+)\.db")
 
 
-def metrics_app(registry: CollectorRegistry | None = None) -> MetricsApp:
+def metrics_app(registry: CollectorRegistry | None = None, *, path: str = "/metrics") -> MetricsApp:
     """
     An application that answers scrapes; mount it in an ASGI or a WSGI framework.
 
     Args:
         registry: What to show; default prometheus_client's own `REGISTRY`.
             In multiprocess mode what all processes have written is shown, whatever the registry.
+        path: Where it answers besides the place it is mounted at: needed only where a framework routes another address to it
+            without mounting it.  Every other address is a 404.
     """
-    return MetricsApp(registry)
+    return MetricsApp(registry, path=path)
 
 
 class MetricsApp:
@@ -50,7 +54,8 @@ class MetricsApp:
     The text is made in a thread: 10,000 series take a tenth of a second, and no event loop should stand still for that.
     """
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+    def __init__(self, registry: CollectorRegistry | None = None, *, path: str = "/metrics") -> None:
+        self._places = frozenset({"", path.rstrip("/")})
         self._registry = REGISTRY if registry is None else registry
         self._watch = WorkerWatch(self._registry)
 
@@ -69,7 +74,8 @@ class MetricsApp:
             value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"accept"
         )
         query = scope.get("query_string", b"").decode("latin-1")
-        status, headers, body = await _in_thread(lambda: self._answer(scope["method"], accept, query))
+        place = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        status, headers, body = await _in_thread(lambda: self._answer(scope["method"], place, accept, query))
         raw = [(name.lower().encode(), value.encode()) for name, value in headers]
         await send({"type": "http.response.start", "status": int(status.split()[0]), "headers": raw})
         await send({"type": "http.response.body", "body": body})
@@ -77,20 +83,37 @@ class MetricsApp:
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """The WSGI application."""
         accept, query = environ.get("HTTP_ACCEPT", ""), environ.get("QUERY_STRING", "")
-        status, headers, body = self._answer(environ["REQUEST_METHOD"], accept, query)
+        place = environ.get("PATH_INFO", "")
+        status, headers, body = self._answer(environ["REQUEST_METHOD"], place, accept, query)
         start_response(status, headers)
         return [body]
 
-    def _answer(self, method: str, accept: str, query: str) -> tuple[str, list[tuple[str, str]], bytes]:
+    def _answer(
+        self, method: str, place: str, accept: str, query: str
+    ) -> tuple[str, list[tuple[str, str]], bytes]:
+        if place.rstrip("/") not in self._places:
+            return _said(method, "404 Not Found", "metrics are not here; see metrics_app(path=...)\n")
         if method not in {"GET", "HEAD"}:
             return "405 Method Not Allowed", [("Allow", "GET, HEAD"), ("Content-Length", "0")], b""
-        self._watch.look()
         encoder, content_type = choose_encoder(accept)
-        registry: Any = _joined() if shared_by_files() else self._registry
-        names = parse_qs(query).get("name[]")
-        text = encoder(registry.restricted_registry(names) if names else registry)
+        try:
+            self._watch.look()
+            registry: Any = _joined() if shared_by_files() else self._registry
+            names = parse_qs(query).get("name[]")
+            text = encoder(registry.restricted_registry(names) if names else registry)
+        except Exception:  # a collector of somebody else's: its words are for the log, not for whoever asks
+            _log.exception("ai.inference.scrape_failed: the metrics could not be collected")
+            return _said(
+                method, "500 Internal Server Error", "the metrics could not be collected; see the log\n"
+            )
         headers = [("Content-Type", content_type), ("Content-Length", str(len(text)))]
         return "200 OK", headers, b"" if method == "HEAD" else text
+
+
+def _said(method: str, status: str, text: str) -> tuple[str, list[tuple[str, str]], bytes]:
+    body = text.encode()
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+    return status, headers, b"" if method == "HEAD" else body
 
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001  # gunicorn's signature

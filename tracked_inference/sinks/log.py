@@ -41,7 +41,7 @@ class LogSink:
             self._told.add(record.model)
             self._log.warning(
                 "ai.inference.unpriced",
-                model=record.model,
+                model=_on_one_line(record.model),
                 provider=record.provider,
                 reasons=list(record.cost.reasons),
                 price_table=record.cost.table_version,
@@ -64,7 +64,7 @@ def fields_of(record: CallRecord) -> dict[str, Any]:
     """
     cost, usage = record.cost, record.usage
     fields: dict[str, Any] = {
-        "model": record.model,
+        "model": _on_one_line(record.model),
         "feature": record.feature,
         "team": record.team,
         "input_tokens": None,
@@ -102,17 +102,26 @@ def fields_of(record: CallRecord) -> dict[str, Any]:
     if cost.reasons:
         fields["cost_reasons"] = list(cost.reasons)
     if record.requested_model is not None and record.requested_model != record.model:
-        fields["requested_model"] = record.requested_model
+        fields["requested_model"] = _on_one_line(record.requested_model)
     if record.time_to_first_token_seconds is not None:
         fields["time_to_first_token_seconds"] = round(record.time_to_first_token_seconds, 3)
     if record.user is not None:
-        fields["user"] = record.user
+        fields["user"] = _on_one_line(record.user)
     if record.error_type is not None:
-        fields["error_type"] = record.error_type
+        fields["error_type"] = _on_one_line(record.error_type)
     if record.request_id is not None:
-        fields["request_id"] = record.request_id
+        fields["request_id"] = _on_one_line(record.request_id)
     if record.trace_id is not None:
-        fields["trace_id"] = record.trace_id
+        fields["trace_id"] = _on_one_line(record.trace_id)
     if record.tags:
-        fields["tags"] = dict(record.tags)
+        fields["tags"] = {_on_one_line(name): _on_one_line(value) for name, value in record.tags.items()}
     return fields
+
+
+def _on_one_line(text: str) -> str:
+    """
+    A text that can neither begin a line of its own nor move a terminal's cursor, whatever renders it.
+
+    User ids, tags and a gateway's model names come from outside, and structlog's console renderer prints them as they are.
+    """
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")

@@ -52,12 +52,14 @@ def hosted_tools(
     for item in output:
         inner = fields(item)
         kind = inner.get("type")
+        if not isinstance(kind, str):
+            continue
         if kind in _FREE_ITEMS:
             looped = looped or kind == "mcp_call" or inner.get("execution") == "server"
             continue
         if kind == "shell_call" and fields(inner.get("environment")).get("type") == "local":
             continue  # the caller's own machine
-        looped = looped or (isinstance(kind, str) and kind.endswith("_call"))
+        looped = looped or kind.endswith("_call")
         status = inner.get("status")
         if kind == "web_search_call":
             action = text(fields(inner.get("action")).get("type"))
@@ -68,7 +70,7 @@ def hosted_tools(
             _once("code_interpreter", notes)
         elif kind == "image_generation_call":
             pictures += status != "failed"
-        elif isinstance(kind, str) and kind.endswith("_call"):
+        elif kind.endswith("_call"):
             _once(f"unknown_tool:{kind[:60]}", notes)
     if looped:
         notes.append("summed_passes")  # rule 38

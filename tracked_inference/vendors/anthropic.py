@@ -139,9 +139,9 @@ class _Messages(StreamReader):
             self._stop_details = get(delta, "stop_details") or self._stop_details
         elif kind == "content_block_start":
             block = get(event, "content_block")
-            if get(block, "type") not in _PLAIN_BLOCKS:
+            if str(get(block, "type")) not in _PLAIN_BLOCKS:
                 self._blocks.append(block)
-        elif kind in _EMPTY_EVENTS:
+        elif isinstance(kind, str) and kind in _EMPTY_EVENTS:
             self.learn(event)
         return False
 

@@ -237,7 +237,7 @@ def _blocks(message: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]] | No
     for block in items(message.get("content")):
         inner = fields(block)
         kind = inner.get("type")
-        if kind not in _PLAIN_BLOCKS and isinstance(kind, str):
+        if isinstance(kind, str) and kind not in _PLAIN_BLOCKS:
             found = found or []
             found.append((kind, inner))
     return found

@@ -36,6 +36,7 @@ _POST = (
     (re.compile(r"/responses/compact$"), Operation("responses", CALL)),
     (re.compile(r"/responses/input_tokens$"), COUNTED_FREE),
     (re.compile(r"/responses/(?P<id>[^/]+)/cancel$"), Operation("responses", RETRIEVE)),
+    (re.compile(r"/decisions$"), Operation("decisions", CALL)),
     (re.compile(r"/embeddings$"), Operation("embeddings", CALL)),
     (re.compile(r"/images/(?:generations|edits|variations)$"), Operation("images", CALL)),
     (re.compile(r"/audio/transcriptions$"), Operation("audio.transcriptions", CALL)),

@@ -39,7 +39,7 @@ def usage_of(
     Args:
         body: The response: an SDK object, its JSON, a bare string (text transcriptions), or the merged state of a stream in
             the shape of the final response.
-        operation: `chat.completions`, `completions`, `responses`, `embeddings`, `images`, `audio.transcriptions`,
+        operation: `chat.completions`, `completions`, `decisions`, `responses`, `embeddings`, `images`, `audio.transcriptions`,
             `audio.translations`, `audio.speech`, `moderations` or `videos`.
         request: The request's body; only scalars, `tools` and the length of a speech `input` are looked at.
         batch: The response is a line of a batch's output file (rule 16): the line itself says `default`.
@@ -111,7 +111,7 @@ def _response(body: object, request: Mapping[str, Any], batch: bool, complete: b
     """
     answer = fields(body)
     raw = answer.get("usage")
-    if raw is None or answer.get("status") in _PENDING:
+    if raw is None or text(answer.get("status")) in _PENDING:
         return None
     usage = fields(raw)
     notes: list[str] = []
@@ -157,6 +157,7 @@ def _moderation(body: object, request: Mapping[str, Any], batch: bool, complete:
 _READERS = {
     "chat.completions": _completion,
     "completions": _completion,
+    "decisions": _completion,
     "responses": _response,
     "embeddings": _embeddings,
     "images": _openai_media.images,
