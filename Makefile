@@ -15,7 +15,7 @@ MEET_SDKS := tests/client tests/vendors tests/loopback
 PYTEST := -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-middle test-newest lint bench accuracy screenshots vendor-suites frameworks sdk-canary audit scale fuzz clean
+.PHONY: help demo test test-oldest test-middle test-newest lint bench bench-peers accuracy screenshots vendor-suites frameworks sdk-canary audit scale fuzz clean
 
 help:  ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,8 +45,11 @@ lint: $(VENV)/.test  ## Check style and types.
 	@$(RUN)/pyright --pythonpath $(RUN)/python
 
 bench: $(VENV)/.test  ## Time what must be fast, side by side with what it is compared with.
-	@set -e; for bench in tests/benchmarks/bench_*.py; do \
+	@set -e; for bench in $(filter-out %/bench_peers.py,$(sort $(wildcard tests/benchmarks/bench_*.py))); do \
 		$(RUN)/python -m "tests.benchmarks.$$(basename "$$bench" .py)" $(ARGS); done
+
+bench-peers: $(VENV)/.test  ## Measure ours beside other libraries, each in its own environment, and write docs/benchmarks.md; 15 minutes.
+	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m tests.benchmarks.bench_peers --write docs/benchmarks.md $(ARGS)
 
 accuracy: $(VENV)/.test  ## Measure how right the dashboards are, and write it into docs/explanation/accuracy.md; 10 minutes.
 	@$(RUN)/python -m tests.benchmarks.accuracy --write docs/explanation/accuracy.md $(ARGS)
@@ -86,7 +89,7 @@ frameworks: | $(UV)  ## Test the frameworks over tracked clients, each in an env
 		.venv-$$group/bin/python $(PYTEST) tests/frameworks $(ARGS) || exit 1; done
 
 clean:  ## Remove everything that was made.
-	rm -rf $(VENV) $(OLDEST) $(MIDDLE) .venv-frameworks .venv-frameworks-instructor .venv-canary .venv-audit .venv-audited .venv-fuzz .vendor-suites build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(MIDDLE) .venv-frameworks .venv-frameworks-instructor .venv-canary .venv-audit .venv-audited .venv-fuzz .venv-peers .vendor-suites build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Environments. A stamp says that one is complete, and is older than what it was made from when that has changed.

@@ -14,9 +14,7 @@ disturbs less; a ratio is the median of the rounds' ratios.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
-import importlib
 import json
 import os
 import platform
@@ -29,155 +27,18 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from time import process_time
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-CHUNKS = 500
-SCENARIOS = [
-    f"{sdk}-{kind}-{shape}"
-    for sdk in ("anthropic", "openai")
-    for kind in ("sync", "async")
-    for shape in ("call", "stream")
-]
-
-
-# What the vendor answers.
-
-
-def _sse(events: list[tuple[str | None, Any]]) -> bytes:
-    lines = [f"event: {name}\n" * bool(name) + f"data: {json.dumps(data)}\n\n" for name, data in events]
-    return "".join(lines).encode()
-
-
-def _anthropic_bodies() -> tuple[bytes, bytes]:
-    usage = {"input_tokens": 1200, "cache_read_input_tokens": 300, "output_tokens": 1}
-    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-6"}
-    text = {"type": "text", "text": "word " * CHUNKS}
-    whole = {**message, "content": [text], "stop_reason": "end_turn", "stop_sequence": None}
-    whole["usage"] = {**usage, "output_tokens": CHUNKS}
-    start = {**message, "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
-    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "word "}}
-    stop = {"stop_reason": "end_turn", "stop_sequence": None}
-    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
-    events = [
-        {"type": "message_start", "message": start},
-        block,
-        *[delta] * CHUNKS,
-        {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": stop, "usage": {"output_tokens": CHUNKS}},
-        {"type": "message_stop"},
-    ]
-    return json.dumps(whole).encode(), _sse([(event["type"], event) for event in events])
-
-
-def _openai_bodies() -> tuple[bytes, bytes]:
-    usage = {
-        "prompt_tokens": 1200,
-        "completion_tokens": CHUNKS,
-        "total_tokens": 1200 + CHUNKS,
-        "prompt_tokens_details": {"cached_tokens": 300},
-        "completion_tokens_details": {"reasoning_tokens": 0},
-    }
-    common = {"id": "chatcmpl-1", "created": 1, "model": "gpt-4o-2024-08-06"}
-    said = {"role": "assistant", "content": "word " * CHUNKS}
-    choice = {"index": 0, "message": said, "finish_reason": "stop", "logprobs": None}
-    whole = {**common, "object": "chat.completion", "choices": [choice], "usage": usage}
-    chunk = {**common, "object": "chat.completion.chunk", "usage": None}
-    delta = {"index": 0, "delta": {"content": "word "}, "finish_reason": None, "logprobs": None}
-    last = {"index": 0, "delta": {}, "finish_reason": "stop", "logprobs": None}
-    chunks = [
-        *[{**chunk, "choices": [delta]}] * CHUNKS,
-        {**chunk, "choices": [last]},
-        {**chunk, "choices": [], "usage": usage},
-    ]
-    return json.dumps(whole).encode(), _sse([(None, one) for one in chunks]) + b"data: [DONE]\n\n"
-
-
-BODIES: dict[str, Callable[[], tuple[bytes, bytes]]] = {
-    "anthropic": _anthropic_bodies,
-    "openai": _openai_bodies,
-}
-
-
-# Who asks.
+from tests.benchmarks.vendor_calls import SCENARIOS, plain_client, tracked_client, work
 
 
 def clients(sdk_name: str, kind: str) -> tuple[Any, Any]:
     """A plain client that is answered from memory, and the same one tracked."""
-    import structlog
-    from prometheus_client import CollectorRegistry
-
-    from tracked_inference import TrackedClient
-
-    sdk = importlib.import_module(sdk_name)
-    homes = (sys.modules[one.__module__.partition(".")[0]] for one in sdk.DefaultHttpxClient.__mro__)
-    http: Any = next(home for home in homes if hasattr(home, "MockTransport"))  # httpx or httpx2
-    whole, streamed = BODIES[sdk_name]()
-
-    def answer(request: Any) -> Any:
-        stream = b'"stream":true' in request.content or b'"stream": true' in request.content
-        media = "text/event-stream" if stream else "application/json"
-        return http.Response(
-            200,
-            content=streamed if stream else whole,
-            headers={"content-type": media, "request-id": "req_1", "x-request-id": "req_1"},
-        )
-
-    name = {"anthropic": "Anthropic", "openai": "OpenAI"}[sdk_name]
-    made = getattr(sdk, name if kind == "sync" else f"Async{name}")
-    client_class = http.Client if kind == "sync" else http.AsyncClient
-    plain = made(api_key="any", http_client=client_class(transport=http.MockTransport(answer)))
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(file=Path(os.devnull).open("w")),
-        cache_logger_on_first_use=True,
-    )
-    return plain, TrackedClient(plain, feature="benchmark", team="benchmark", registry=CollectorRegistry())
-
-
-def work(scenario: str, client: Any) -> Callable[[int], None]:
-    """Do the scenario's call so many times."""
-    sdk, kind, shape = scenario.split("-")
-    messages = [{"role": "user", "content": "Say something."}]
-    if sdk == "anthropic":
-        create, words = client.messages.create, {"model": "claude-sonnet-4-6", "max_tokens": 1024}
-    else:
-        create, words = client.chat.completions.create, {"model": "gpt-4o"}
-    words = {**words, "messages": messages}
-    if kind == "sync":
-
-        def synchronous(times: int) -> None:
-            for _ in range(times):
-                if shape == "call":
-                    create(**words)
-                else:
-                    for _event in create(**words, stream=True):
-                        pass
-
-        return synchronous
-
-    loop = asyncio.new_event_loop()
-
-    async def ask(times: int) -> None:
-        for _ in range(times):
-            if shape == "call":
-                await create(**words)
-            else:
-                async for _event in await create(**words, stream=True):
-                    pass
-                await asyncio.sleep(0)  # the loop closes what the SDK left open
-
-    return lambda times: loop.run_until_complete(ask(times))
+    plain = plain_client(sdk_name, kind)
+    return plain, tracked_client(plain)
 
 
 def measure(scenario: str, rounds: int, seconds: float) -> dict[str, Any]:
