@@ -19,7 +19,6 @@ import json
 import os
 import platform
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -32,6 +31,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
+from tests.benchmarks import callgrind
 from tests.benchmarks.vendor_calls import SCENARIOS, plain_client, tracked_client, work
 
 
@@ -100,23 +100,21 @@ def counted(way: str, times: int, scenario: str) -> None:
     run = work(scenario, clients(sdk, kind)[way == "tracked"])
     run(WARM_UP if times > 20 else 3)
     for switch in ("on", "off"):
-        subprocess.run(["callgrind_control", "-i", switch, str(os.getpid())], check=True, capture_output=True)
+        callgrind.control("-i", switch)
         if switch == "on" and times:
             run(times)
 
 
 def instructions(scenario: str, calls: int) -> dict[str, Any]:
     """Instructions for one call by valgrind's count, which no other work disturbs."""
-    valgrind = shutil.which("valgrind")
-    if valgrind is None:
+    if not callgrind.installed():
         sys.exit("valgrind is not installed")
     counts: dict[tuple[str, int], int] = {}
     for way in ("plain", "tracked"):
         for times in (0, calls):
             with tempfile.TemporaryDirectory() as folder:
-                command = [valgrind, "--tool=callgrind", "--instr-atstart=no"]
-                command += [f"--callgrind-out-file={folder}/out", sys.executable, __file__]
-                command += ["--repeat", way, str(times), scenario]
+                words = [sys.executable, __file__, "--repeat", way, str(times), scenario]
+                command = callgrind.command(folder, words)
                 environment = {**os.environ, "PYTHONHASHSEED": "0"}
                 made = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
             found = re.search(r"Collected : (\d+)", made.stderr)

@@ -30,6 +30,8 @@ from tests.benchmarks.vendor_calls import SDKS
 from tests.reliability import page
 from tracked_inference.loopback import LoopbackVendor
 
+HANGS_SECONDS = 1800  # far beyond what any of it takes; a library that hangs is a row that says so
+
 
 class Bench:
     """What was asked for, and the environments."""
@@ -101,6 +103,7 @@ def _ask(python: str, *words: str, module: str = WORKER) -> Any:
         text=True,
         env=SETTINGS,
         cwd=REPOSITORY,
+        timeout=HANGS_SECONDS,
     )
     return json.loads(made.stdout.splitlines()[-1])
 
@@ -117,7 +120,13 @@ def instructions(bench: Bench) -> str:
         with tempfile.TemporaryDirectory() as folder:
             command = callgrind.command(folder, [python, "-m", WORKER, "count", way, sdk])
             made = subprocess.run(
-                command, check=True, capture_output=True, text=True, env=SETTINGS, cwd=REPOSITORY
+                command,
+                check=True,
+                capture_output=True,
+                text=True,
+                env=SETTINGS,
+                cwd=REPOSITORY,
+                timeout=HANGS_SECONDS,
             )
             return peer_tables.counts_of(json.loads(made.stdout.splitlines()[-1]), callgrind.totals(folder))
 
@@ -197,7 +206,7 @@ def start(bench: Bench) -> str:
             rows.append([label, home.problem, "", ""])
             continue
         try:
-            runs = [_ask(home.python, "start", peer.name, *peer.sdks) for _ in range(4)][
+            runs = [_ask(home.python, "start", peer.name, *peer.sdks) for _ in range(1 + bench.asked.runs)][
                 1:
             ]  # the first one compiles
         except subprocess.SubprocessError as error:
@@ -222,7 +231,9 @@ def pricing(bench: Bench) -> str:
             rows.append([name, home.problem, *[""] * 5])
             continue
         try:
-            runs = [_ask(home.python, engine.name, module=price_engines.__name__) for _ in range(3)]
+            runs = [
+                _ask(home.python, engine.name, module=price_engines.__name__) for _ in range(bench.asked.runs)
+            ]
         except subprocess.SubprocessError as error:
             rows.append([name, f"could not be measured: {_why(error)}", *[""] * 5])
             continue
@@ -255,10 +266,10 @@ def loop(bench: Bench) -> str:
     python = bench.home("ours").python
     rows = []
     for step in event_loop.STEPS:
-        runs = [_ask(python, step, module="tests.benchmarks.event_loop") for _ in range(5)]
+        runs = [_ask(python, step, module="tests.benchmarks.event_loop") for _ in range(bench.asked.runs)]
         rows.append([step, *(f"{peer_tables.median_of(runs, name):.2f}" for name in ("late_ms", "cpu_ms"))])
         _tell("loop", *rows[-1])
-    runs = [_ask(python, "scrapes", module="tests.benchmarks.event_loop") for _ in range(3)]
+    runs = [_ask(python, "scrapes", module="tests.benchmarks.event_loop") for _ in range(bench.asked.runs)]
     took, cpu, bare = (peer_tables.median_of(runs, name) for name in ("took_ms", "cpu_ms", "bare_ms"))
     said = (
         f"A scrape of {runs[0]['series']:,} series through `metrics_app` took {took:.0f} ms, {cpu:.0f} ms of CPU time;"
@@ -289,7 +300,8 @@ def main() -> None:
     parser.add_argument(
         "--fresh", action="store_true", help="make the environments anew, with what is newest now"
     )
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=9, help="of the times")
+    parser.add_argument("--runs", type=int, default=5, help="fresh processes whose median is taken")
     parser.add_argument("--seconds", type=float, default=0.6, help="CPU time of the bare SDK for each figure")
     parser.add_argument(
         "--jobs", type=int, default=min(2, os.cpu_count() or 1), help="counts of instructions at once"

@@ -56,12 +56,16 @@ def in_rounds(
         way: worker.ask(scenario, at_once, at_once if at_once > 1 else 2) for way, worker in workers.items()
     }
     broken = {way: one["broken"] for way, one in first.items() if "broken" in one}
+    ways = [way for way in workers if way not in broken]
     each = seconds / rounds * 1e6 / first["bare"]["us"]
     number = max(at_once, int(each) // at_once * at_once)
     found: list[dict[str, float]] = []
-    ways = [way for way in workers if way not in broken]
-    enough = rounds if each >= at_once else min(rounds, 3)  # a hundred streams at once are long
-    for turn in range(enough):
+    if (
+        each < at_once
+    ):  # a hundred streams at once are long: the first ones, after the trial, are the first round
+        found.append({way: first[way]["us"] for way in ways})
+        rounds = min(rounds, 3)
+    for turn in range(len(found), rounds):
         order = ways if turn % 2 == 0 else ways[::-1]
         found.append({way: workers[way].ask(scenario, at_once, number)["us"] for way in order})
     return found, broken

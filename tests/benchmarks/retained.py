@@ -83,14 +83,14 @@ def abandoned() -> Callable[[int], None]:
 
 def grown(run: Callable[[int], None], times: int) -> dict[str, Any]:
     """How much there is more after so many calls; the allocations are traced over a tenth of them, as that is slow."""
-    run(max(times // 20, 400))
+    run(max(times // 20, 100))
     _collect()
     memory, objects = resident(), len(gc.get_objects())
     run(times)
     _collect()
     more = {"rss_kib": (resident() - memory) / 1024, "objects": len(gc.get_objects()) - objects}
     tracemalloc.start()
-    run(max(times // 100, 400))
+    run(max(times // 100, 40))
     _collect()
     before = tracemalloc.get_traced_memory()[0]
     run(times // 10)

@@ -234,9 +234,9 @@ def test_a_step_that_holds_up_the_loop_is_seen_to():
 
 def test_a_call_and_an_abandoned_stream_leave_no_object_behind():
     """A hundred times as many objects as there are now would be kept if each of them left one."""
-    command = [sys.executable, "-m", retained.__name__, "--share", "0.02"]
+    command = [sys.executable, "-m", retained.__name__, "--share", "0.01"]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
-    assert [one["times"] for one in found] == [2000, 200]
+    assert [one["times"] for one in found] == [1000, 100]
     for one in found:
         assert abs(one["objects"]) < one["times"] / 2
