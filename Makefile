@@ -71,7 +71,6 @@ audit: | $(UV)  ## Write a bill of materials (build/sbom.json), and ask the advi
 	@.venv-audit/bin/python tests/audit.py .venv-audited/bin/python
 
 scale: $(VENV)/.test  ## Put eight workers under load while things go wrong, and compare the sums; ARGS="--rate 300 --seconds 30".
-	@$(UV) pip install -q --python $(RUN)/python --group reliability
 	@$(RUN)/python -m tests.reliability.scale $(ARGS)
 
 fuzz: | $(UV)  ## Fuzz payloads, streams, files and arguments, guided by coverage; ARGS="--seconds 300".
