@@ -18,6 +18,7 @@ def trust(s: Settings) -> list[dict[str, Any]]:
     unpriced = str(raw("ai_inference_unpriced_calls_total", *s.matchers))
     unmeasured = str(raw("ai_inference_unmeasured_calls_total", *s.matchers))
     faults = str(raw("ai_inference_tracking_errors_total", *s.matchers))
+    dropped = str(raw("ai_inference_dropped_records_total", *s.matchers))
     overflow = str(raw("ai_inference_label_overflow_total", *s.matchers))
     age = raw("ai_inference_price_table_age_seconds", *s.matchers)
     info = raw("ai_inference_price_table_info", *s.matchers)
@@ -61,6 +62,14 @@ def trust(s: Settings) -> list[dict[str, Any]]:
             summary="The tracking itself failed at stage {{ $labels.stage }}.",
             description="""{{ $value | printf "%.0f" }} faults of the tracking at stage {{ $labels.stage }} in the last 30 minutes.
             The calls were not affected; what they cost may be missing.""",
+        ),
+        alert(
+            s,
+            "AIInferenceRecordsDropped",
+            expr=born(dropped, "sink, reason", "30m"),
+            summary="The queue before the sink {{ $labels.sink }} drops records ({{ $labels.reason }}).",
+            description="""{{ $value | printf "%.0f" }} records in the last 30 minutes did not reach the sink {{ $labels.sink }},
+            reason {{ $labels.reason }}. The calls were not affected and the other sinks have the records; this one does not keep up.""",
         ),
         alert(
             s,

@@ -23,6 +23,7 @@ _UNANSWERED = raw("ai_inference_budget_source_errors_total")
 _AGE = raw("ai_inference_price_table_age_seconds")
 _TABLE = raw("ai_inference_price_table_info")
 _FAULTS = raw("ai_inference_tracking_errors_total")
+_DROPPED = raw("ai_inference_dropped_records_total")
 _OVERFLOW = raw("ai_inference_label_overflow_total")
 _EITHER_WAY = ("red", "green", "red")
 _TO_FEATURE = [link_to("feature", "Open this feature", "&var-feature=${__value.raw}")]
@@ -220,7 +221,21 @@ def _tracking() -> tuple[dict[str, object], ...]:
             "Per hour, by stage. The calls were not affected.",
             [query(f"sum by (stage) (rate({_FAULTS}[$__rate_interval])) * 3600", "{{stage}}")],
             "short",
-            size=(8, 7),
+            size=(6, 7),
+            interval="5m",
+            none="none",
+        ),
+        timeseries(
+            "Dropped records",
+            "Records per hour that a queued sink did not take: it was full, or the program ended before it was done.",
+            [
+                query(
+                    f"sum by (sink, reason) (rate({_DROPPED}[$__rate_interval])) * 3600",
+                    "{{sink}}: {{reason}}",
+                )
+            ],
+            "short",
+            size=(6, 7),
             interval="5m",
             none="none",
         ),
@@ -229,7 +244,7 @@ def _tracking() -> tuple[dict[str, object], ...]:
             'Calls per hour that were counted as "other" because too many values of a label were seen.',
             [query(f"sum by (label) (rate({_OVERFLOW}[$__rate_interval])) * 3600", "{{label}}")],
             "short",
-            size=(8, 7),
+            size=(6, 7),
             interval="5m",
             none="none",
         ),
@@ -238,7 +253,7 @@ def _tracking() -> tuple[dict[str, object], ...]:
             "Times per hour that a budget guard asked for the spend to date and got no answer, by reason.",
             [query(f"sum by (reason) (rate({_UNANSWERED}[$__rate_interval])) * 3600", "{{reason}}")],
             "short",
-            size=(8, 7),
+            size=(6, 7),
             interval="5m",
             none="none",
         ),

@@ -55,7 +55,7 @@ _log = logging.getLogger("tracked_inference")
 VARIABLE = "TRACKED_INFERENCE_CONFIG"
 FILE = "tracked-inference.toml"
 ENVIRONMENTS = ("production", "staging", "development")
-"""The environments a registry may name, unless it has a list of its own (`environments = [...]`)."""
+"""The environments that a registry and tags may name, unless they have a list of their own (`environments = [...]`)."""
 
 PERIODS = ("month", "day")
 """The periods a budget may be for: calendar months and days, UTC."""

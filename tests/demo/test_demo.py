@@ -174,6 +174,15 @@ def test_the_live_table_says_how_long_it_will_be(title, arguments, monkeypatch, 
     assert title in capsys.readouterr().out
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as a terminal gives it: a shell starts what runs in its background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_signal_ends_the_run_with_what_is_known(name, code, monkeypatch, capsys):
     """A signal stops every feature; the calls that it cut are counted, and the summary is whole."""
@@ -265,6 +274,7 @@ def test_records_that_do_not_agree_end_with_1(monkeypatch, capsys):
     assert "calls recorded that were not billed" in out
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopping_it_midway_prints_the_summary_and_leaves_nothing(sent, code):
     """Ctrl-C and SIGTERM end it at once with the summary so far, and no process, port or directory stays."""

@@ -85,11 +85,12 @@ def test_unmeasured_calls(tmp_path) -> None:
     world.check(tmp_path)
 
 
-def test_tracking_errors_and_label_overflow(tmp_path) -> None:
-    """The first fault of a stage is reported, and the first overflow of a label; zeros and old faults are not."""
+def test_tracking_errors_dropped_records_and_label_overflow(tmp_path) -> None:
+    """The first fault of a stage, drop of a sink and overflow of a label are reported; zeros and old ones are not."""
     world = World(groups=TRUST)
     for alert, metric, label in (
         ("AIInferenceTrackingErrors", "ai_inference_tracking_errors_total", "stage"),
+        ("AIInferenceRecordsDropped", "ai_inference_dropped_records_total", "reason"),
         ("AIInferenceLabelOverflow", "ai_inference_label_overflow_total", "label"),
     ):
         for value, parts, start in (

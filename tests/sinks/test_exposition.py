@@ -88,41 +88,21 @@ def test_only_metrics_and_only_reading(registry) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "status"),
+    "words",
     [
-        ({"path": "/metrics"}, 200),
-        ({"path": "/metrics/"}, 200),
-        ({"path": "/"}, 200),
-        ({"path": "/prom", "root_path": "/prom"}, 200),  # mounted, as Starlette says it now
-        ({"path": "/", "root_path": "/prom"}, 200),  # and as it did
-        ({"path": "/app/prom/metrics", "root_path": "/app/prom"}, 200),
-        ({"path": "/prom"}, 404),
-        ({"path": "/metrics/../etc/passwd"}, 404),
-        ({"path": "/debug", "root_path": "/metrics"}, 404),
+        {"path": "/metrics"},
+        {"path": "/prom", "root_path": "/prom"},  # mounted, as Starlette says it now
+        {"path": "/", "root_path": "/prom"},  # and as it did
+        {"path": "/prom/", "root_path": "/api/prom"},  # behind a proxy that cuts the prefix off
     ],
     ids=str,
 )
-def test_it_answers_where_it_is_mounted_and_nowhere_else(words, status, registry) -> None:
-    """An address below or beside the metrics is a 404 that names nothing, for both kinds of server."""
-    app = metrics_app(registry)
-    environ: dict = {
-        "REQUEST_METHOD": "GET",
-        "PATH_INFO": words["path"].removeprefix(words.get("root_path", "")),
-    }
-    started: list = []
+def test_it_answers_wherever_it_is_routed_to(words, registry) -> None:
+    """Which address leads here is the framework's to say: an answer that guessed it wrong would be a service without metrics."""
+    status, _, body = ask_asgi(metrics_app(registry), **words)
 
-    answered = ask_asgi(app, **words)
-    body = b"".join(app(environ, lambda *arguments: started.append(arguments)))
-
-    assert (answered[0], started[0][0][:3], body) == (status, str(status), answered[2])
-    assert (b"dollars_total" in body) is (status == 200)
-    if status == 404:
-        assert ask_asgi(app, "HEAD", **words)[2] == b""
-
-
-def test_another_address_can_be_named(registry) -> None:
-    """Where a route leads to it without a mount."""
-    assert ask_asgi(metrics_app(registry, path="/prom"), path="/prom")[0] == 200
+    assert status == 200
+    assert b"dollars_total" in body
 
 
 def test_a_collector_that_raises_tells_the_log_and_not_the_scraper(registry, caplog) -> None:

@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from tracked_inference.registry import ENVIRONMENTS
 from tracked_inference.slugs import is_slug, nearest_slug
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class TagStandard:
 
     """
 
-    environments: tuple[str, ...] = ("production", "staging", "development")
+    environments: tuple[str, ...] = ENVIRONMENTS
     required: tuple[str, ...] = REQUIRED_KEYS
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     label_prefix: str = ""

@@ -33,17 +33,15 @@ _log = logging.getLogger("tracked_inference")
 _PID = re.compile(r"gauge_live\w*_(\d+)\.db")
 
 
-def metrics_app(registry: CollectorRegistry | None = None, *, path: str = "/metrics") -> MetricsApp:
+def metrics_app(registry: CollectorRegistry | None = None) -> MetricsApp:
     """
     An application that answers scrapes; mount it in an ASGI or a WSGI framework.
 
     Args:
         registry: What to show; default prometheus_client's own `REGISTRY`.
             In multiprocess mode what all processes have written is shown, whatever the registry.
-        path: Where it answers besides the place it is mounted at: needed only where a framework routes another address to it
-            without mounting it.  Every other address is a 404.
     """
-    return MetricsApp(registry, path=path)
+    return MetricsApp(registry)
 
 
 class MetricsApp:
@@ -54,8 +52,7 @@ class MetricsApp:
     The text is made in a thread: 10,000 series take a tenth of a second, and no event loop should stand still for that.
     """
 
-    def __init__(self, registry: CollectorRegistry | None = None, *, path: str = "/metrics") -> None:
-        self._places = frozenset({"", path.rstrip("/")})
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self._registry = REGISTRY if registry is None else registry
         self._watch = WorkerWatch(self._registry)
 
@@ -74,8 +71,7 @@ class MetricsApp:
             value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"accept"
         )
         query = scope.get("query_string", b"").decode("latin-1")
-        place = scope.get("path", "").removeprefix(scope.get("root_path", ""))
-        status, headers, body = await _in_thread(lambda: self._answer(scope["method"], place, accept, query))
+        status, headers, body = await _in_thread(lambda: self._answer(scope["method"], accept, query))
         raw = [(name.lower().encode(), value.encode()) for name, value in headers]
         await send({"type": "http.response.start", "status": int(status.split()[0]), "headers": raw})
         await send({"type": "http.response.body", "body": body})
@@ -83,19 +79,15 @@ class MetricsApp:
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """The WSGI application."""
         accept, query = environ.get("HTTP_ACCEPT", ""), environ.get("QUERY_STRING", "")
-        place = environ.get("PATH_INFO", "")
-        status, headers, body = self._answer(environ["REQUEST_METHOD"], place, accept, query)
+        status, headers, body = self._answer(environ["REQUEST_METHOD"], accept, query)
         start_response(status, headers)
         return [body]
 
-    def _answer(
-        self, method: str, place: str, accept: str, query: str
-    ) -> tuple[str, list[tuple[str, str]], bytes]:
-        if place.rstrip("/") not in self._places:
-            return _said(method, "404 Not Found", "metrics are not here; see metrics_app(path=...)\n")
+    def _answer(self, method: str, accept: str, query: str) -> tuple[str, list[tuple[str, str]], bytes]:
         if method not in {"GET", "HEAD"}:
             return "405 Method Not Allowed", [("Allow", "GET, HEAD"), ("Content-Length", "0")], b""
         encoder, content_type = choose_encoder(accept)
+        status = "200 OK"
         try:
             self._watch.look()
             registry: Any = _joined() if shared_by_files() else self._registry
@@ -103,17 +95,10 @@ class MetricsApp:
             text = encoder(registry.restricted_registry(names) if names else registry)
         except Exception:  # a collector of somebody else's: its words are for the log, not for whoever asks
             _log.exception("ai.inference.scrape_failed: the metrics could not be collected")
-            return _said(
-                method, "500 Internal Server Error", "the metrics could not be collected; see the log\n"
-            )
+            status, content_type = "500 Internal Server Error", "text/plain; charset=utf-8"
+            text = b"the metrics could not be collected; see the log\n"
         headers = [("Content-Type", content_type), ("Content-Length", str(len(text)))]
-        return "200 OK", headers, b"" if method == "HEAD" else text
-
-
-def _said(method: str, status: str, text: str) -> tuple[str, list[tuple[str, str]], bytes]:
-    body = text.encode()
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-    return status, headers, b"" if method == "HEAD" else body
+        return status, headers, b"" if method == "HEAD" else text
 
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001  # gunicorn's signature
