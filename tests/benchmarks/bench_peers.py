@@ -152,7 +152,7 @@ def instructions(bench: Bench) -> str:
                 _tell("instructions", sdk, way, found[way])
             return found
 
-        return _tables(bench, "instructions", measure)
+        return _tables(bench, "instructions", measure, peer_tables.against_aims)
 
 
 def times(bench: Bench) -> str:
@@ -278,11 +278,13 @@ def loop(bench: Bench) -> str:
     return f"{page.table(peer_tables.LOOP, rows)}\n\n{said}\n"
 
 
-def _tables(bench: Bench, section: str, measure: Any) -> str:
+def _tables(bench: Bench, section: str, measure: Any, said_of: Any = None) -> str:
     parts = []
     for sdk in SDKS:
-        rows = peer_tables.rows_of(section, sdk, bench.lines(sdk, measure))
-        parts.append(f"{SDK_NAMES[sdk]}:\n\n{page.table(peer_tables.head_of(section, sdk), rows)}\n")
+        lines = bench.lines(sdk, measure)
+        table = page.table(peer_tables.head_of(section, sdk), peer_tables.rows_of(section, sdk, lines))
+        said = f"\n{said_of(sdk, lines)}\n" if said_of is not None else ""
+        parts.append(f"{SDK_NAMES[sdk]}:\n\n{table}\n{said}")
     return "\n".join(parts)
 
 

@@ -30,6 +30,9 @@ COUNTED = {
 }
 """Column: scenario without its SDK."""
 
+AIMS = {"anthropic": {"call": 1.04, "stream": 1.015}, "openai": {"call": 1.02, "stream": 1.005}}
+"""What ours may cost at most, as a ratio of instructions to the bare SDK."""
+
 START = ("library", "CPU time, ms", "memory, MiB", "modules")
 PRICING = (
     "library",
@@ -127,6 +130,21 @@ def added(bare: float | str, watched: float | str) -> str:
     if isinstance(bare, str) or isinstance(watched, str):
         return watched if isinstance(watched, str) else str(bare)
     return f"{watched / bare:.3f} ({(watched - bare) / 1000:+,.0f}k)"
+
+
+def against_aims(sdk: str, lines: Sequence[Line]) -> str:
+    """Where ours, with the newest SDK, costs more than it should."""
+    own = next(line for line in lines if line.library.startswith("**"))
+    over = []
+    for column in COUNTED:
+        said, aim = str(own.cells.get(column, "-")).partition(" (")[0], AIMS[sdk][column.partition(",")[0]]
+        try:
+            missed = float(said) > aim
+        except ValueError:  # not a figure
+            missed = True
+        if missed:
+            over.append(f"{column} {said} (at most {aim})")
+    return f"**Ours is over its aim**: {'; '.join(over)}." if over else "Ours is within its aims."
 
 
 def price_row(name: str, version: str, found: Mapping[str, Any]) -> list[str]:

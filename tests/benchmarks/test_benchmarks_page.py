@@ -190,6 +190,29 @@ def test_a_row_has_a_cell_for_each_column():
     assert rows == [["a", "1.0", "1.010", "-", "-", "-"], ["b", "2.0", "cannot be installed", "", "", ""]]
 
 
+def test_the_page_says_where_ours_is_over_its_aims():
+    """A figure over its aim is named, and one that is missing is too."""
+    bare = Line("the bare SDK", "3.54.0", {})
+    good = {
+        "call": "1.020 (+9k)",
+        "call, async": "1.010 (+9k)",
+        "stream": "1.005 (+9k)",
+        "stream, async": "1.001 (+9k)",
+    }
+    late = {**good, "call, async": "1.021 (+9k)", "stream": "breaks: TypeError"}
+
+    within, over = (
+        peer_tables.against_aims("openai", [bare, Line("**tracked-inference 1.0**", "3.54.0", cells)])
+        for cells in (good, late)
+    )
+
+    assert within == "Ours is within its aims."
+    assert (
+        over
+        == "**Ours is over its aim**: call, async 1.021 (at most 1.02); stream breaks: TypeError (at most 1.005)."
+    )
+
+
 def test_ratios_are_medians_of_the_rounds():
     """One disturbed round does not count."""
     rounds = [{"bare": 100.0, "ours": 102.0}, {"bare": 200.0, "ours": 206.0}, {"bare": 100.0, "ours": 900.0}]
