@@ -197,22 +197,22 @@ def records(bench: Bench) -> str:
 
 
 def start(bench: Bench) -> str:
-    """What a process with the SDKs becomes longer, and larger, by."""
+    """What a process takes until its first client is watched."""
     rows = []
-    for peer in bench.peers:
-        home = bench.home(peer.name, peer.packages)
-        label = bench.label(peer.name, home)
+    wanted = [("bare", bench.home("ours"), SDKS)]
+    wanted += [(peer.name, bench.home(peer.name, peer.packages), peer.sdks) for peer in bench.peers]
+    for way, home, sdks in wanted:
+        label = bench.label(way, home) + "s" * (way == "bare")
         if home.problem is not None:
             rows.append([label, home.problem, "", ""])
             continue
         try:
-            runs = [_ask(home.python, "start", peer.name, *peer.sdks) for _ in range(1 + bench.asked.runs)][
-                1:
-            ]  # the first one compiles
+            runs = [_ask(home.python, "start", way, *sdks) for _ in range(1 + bench.asked.runs)]
         except subprocess.SubprocessError as error:
             rows.append([label, f"could not be measured: {_why(error)}", "", ""])
             continue
-        ms, mib, modules = (peer_tables.median_of(runs, name) for name in ("ms", "mib", "modules"))
+        # The first run compiles the bytecode.
+        ms, mib, modules = (peer_tables.median_of(runs[1:], name) for name in ("ms", "mib", "modules"))
         rows.append([label, f"{ms:,.0f}", f"{mib:.1f}", f"{modules:,.0f}"])
         _tell("start", *rows[-1])
     return page.table(peer_tables.START, rows) + "\n"
@@ -316,8 +316,14 @@ def main() -> None:
         parser.error("--write wants whole tables: leave --peer out")
     bench = Bench(asked)
     sections = {one.__name__: one for one in (instructions, times, records, start, pricing, retained, loop)}
+    told = ("rounds", "seconds", "runs", "share")
+    fewer = "".join(
+        f" --{name} {getattr(asked, name)}"
+        for name in told
+        if getattr(asked, name) != parser.get_default(name)
+    )
     for name in asked.only or SECTIONS:
-        words = f"`python -m tests.benchmarks.bench_peers --only {name}`"
+        words = f"`python -m tests.benchmarks.bench_peers --only {name}{fewer}`"
         text = sections[name](bench)
         text = f"{words}: {page.stamp(bench.home('ours').versions)}\n\n{text}"
         print(f"\n## {name}\n\n{text}", flush=True)

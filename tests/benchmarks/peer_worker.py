@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.benchmarks import callgrind, peer_checks
 from tests.benchmarks.peers import PEERS, Watching, keep_quiet
-from tests.benchmarks.vendor_calls import KINDS, plain_client, work
+from tests.benchmarks.vendor_calls import KINDS, SDKS, plain_client, work
 
 COUNTED = {"call": 30, "stream": 1}
 WARM_UP = {"call": 30, "stream": 1}  # a stream of 500 chunks warms itself
@@ -90,12 +90,10 @@ def checked(say: Say, way: str, sdk: str, port: str) -> None:
 
 
 def started(say: Say, way: str, *sdks: str) -> None:
-    """What a library adds to a process that has the SDKs: CPU time, memory, modules, until a client is watched."""
-    for sdk in sdks:
-        importlib.import_module(sdk)
-        plain_client(sdk, "sync")
-    gc.collect()
+    """What a process takes with both SDKs and a library over these of them, until a client is watched."""
     modules, memory, start = len(sys.modules), resident(), process_time()
+    for sdk in SDKS:
+        importlib.import_module(sdk)
     for sdk in sdks:
         set_up(way, sdk, keep=False).wrap(plain_client(sdk, "sync"))
     spent = process_time() - start
