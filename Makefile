@@ -15,7 +15,7 @@ MEET_SDKS := tests/client tests/vendors tests/loopback
 PYTEST := -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-middle test-newest lint bench accuracy screenshots vendor-suites frameworks sdk-canary audit scale fuzz clean
+.PHONY: help demo test test-oldest test-middle test-newest lint bench accuracy screenshots vendor-suites frameworks policies sdk-canary audit scale fuzz clean
 
 help:  ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,7 +71,6 @@ audit: | $(UV)  ## Write a bill of materials (build/sbom.json), and ask the advi
 	@.venv-audit/bin/python tests/audit.py .venv-audited/bin/python
 
 scale: $(VENV)/.test  ## Put eight workers under load while things go wrong, and compare the sums; ARGS="--rate 300 --seconds 30".
-	@$(UV) pip install -q --python $(RUN)/python --group reliability
 	@$(RUN)/python -m tests.reliability.scale $(ARGS)
 
 fuzz: | $(UV)  ## Fuzz payloads, streams, files and arguments, guided by coverage; ARGS="--seconds 300".
@@ -85,8 +84,13 @@ frameworks: | $(UV)  ## Test the frameworks over tracked clients, each in an env
 		$(UV) pip install -q --python .venv-$$group/bin/python -e . --group $$group && \
 		.venv-$$group/bin/python $(PYTEST) tests/frameworks $(ARGS) || exit 1; done
 
+policies: | $(UV)  ## Test the tagging policies on those who enforce them, in an environment of its own.
+	@$(UV) venv -q --allow-existing --python $(RUN)/python .venv-policies
+	@$(UV) pip install -q --python .venv-policies/bin/python -e '.[cli]' --group policy-linters
+	@.venv-policies/bin/python $(PYTEST) tests/cloud/policies $(ARGS)
+
 clean:  ## Remove everything that was made.
-	rm -rf $(VENV) $(OLDEST) $(MIDDLE) .venv-frameworks .venv-frameworks-instructor .venv-canary .venv-audit .venv-audited .venv-fuzz .vendor-suites build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(MIDDLE) .venv-frameworks .venv-frameworks-instructor .venv-policies .venv-canary .venv-audit .venv-audited .venv-fuzz .vendor-suites build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Environments. A stamp says that one is complete, and is older than what it was made from when that has changed.

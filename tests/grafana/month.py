@@ -247,6 +247,7 @@ def draw(until: datetime, days: int) -> dict[str, dict[str, list[tuple[int, floa
         silent = until - timedelta(hours=50) <= when < until - timedelta(hours=49)
         add("ai_inference_budget_source_errors_total", 'reason="timeout"', 4 if silent else 0)
         add("ai_inference_tracking_errors_total", 'stage="log"', 1 if step % 4001 == 4000 else 0)
+        add("ai_inference_dropped_records_total", 'sink="sink",reason="full"', 0)
         add("ai_inference_label_overflow_total", 'label="model"', 0)
         put("up", "", 1)
         restarts = timedelta(days=5)

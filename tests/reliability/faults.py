@@ -71,6 +71,31 @@ def _log_breaks(station):
 
 
 @contextlib.contextmanager
+def _prometheus_client_breaks(station):
+    """Every value raises when it is added to, by whomever its method was bound before."""
+    inc = values.ValueClass.inc
+    broken = _raises_in_one_process if inc.__closure__ is None else _raises_in_many(inc.__closure__)
+    kept, inc.__code__ = inc.__code__, broken.__code__
+    try:
+        yield
+    finally:
+        inc.__code__ = kept
+
+
+def _raises_in_one_process(self, amount):
+    raise OSError("x")
+
+
+def _raises_in_many(lock):
+    """A method's code can only be put in the place of one with as many variables from around it."""
+
+    def inc(self, amount):
+        raise OSError("x", lock)
+
+    return inc
+
+
+@contextlib.contextmanager
 def _disk_full(station):
     """The kernel says ENOSPC to every write."""
     path = station.ledger_path
@@ -154,14 +179,14 @@ FAULTS = (
         "metrics",
         (),  # the calls are counted before the metric that raises
         _set(
-            lambda s: next(iter(s.metrics._children.values())).duration, "observe", _raises(ValueError("x"))
+            lambda s: next(iter(s.metrics._children.values())).duration, "_observe", _raises(ValueError("x"))
         ),
     ),
     Fault(
         "prometheus_client raises",
         None,
         ("metrics",),
-        _set(lambda s: values.ValueClass, "inc", _raises(OSError("x"))),
+        _prometheus_client_breaks,
     ),
     Fault("the disk is full", "ledger", ("ledger",), _disk_full),
     Fault("the disk is read-only", "ledger", ("ledger",), _read_only),
