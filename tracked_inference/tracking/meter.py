@@ -8,6 +8,7 @@ The one exception is `BudgetExceededError`, before a request is sent, for a feat
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from tracked_inference.vendors._operations import CALL, Operation
 from tracked_inference.vendors._reading import get
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
 
     from tracked_inference.attribution import Attribution
     from tracked_inference.planning.budget import BudgetGuard
@@ -86,7 +87,8 @@ class Meter:
         self._operations: dict[tuple[str, str], Operation | None] = {}
         self._seller: tuple[Any, str, str | None] | None = None
         self._starts = hooks(sinks, "call_started")
-        self._declares = hooks(sinks, "declare")
+        self._expects = hooks(sinks, "expect")
+        self._declares = hooks(tuple(sink for sink in sinks if not hasattr(sink, "expect")), "declare")
 
     def with_own(self, own: Attribution) -> Meter:
         """The same meter for somebody else."""
@@ -104,17 +106,13 @@ class Meter:
         """
         provider, _region = self.seller(client)
         now = datetime.now(UTC)
-        names = []
-        for model in models:
-            if model is not None:
-                self._require_price(provider, model, now)
-                names.append(self.prices.canonical(provider, model, now))
+        names = [model for model in models if model is not None]
+        for model in names:
+            self._require_price(provider, model, now)
         features = self._declared_features()
-        for declare in self._declares:
-            self.faults.guarded("metrics", declare, self.own.feature, self.own.team, names)
-            for feature in features:
-                known = [self.prices.canonical(provider, name, now) for name in feature.models]
-                self.faults.guarded("metrics", declare, feature.name, feature.team, known)
+        self._expect(self.own.feature or "", self.own.team or "", names, provider, now)
+        for feature in features:
+            self._expect(feature.name, feature.team, feature.models, provider, now, elsewhere=True)
         for show in hooks(self.sinks, "show_feature"):
             for feature in features:
                 self.faults.guarded("metrics", show, feature)
@@ -122,6 +120,34 @@ class Meter:
             self.faults.guarded(
                 "metrics", show, self.prices.version, self.prices.sha256, self.prices.recorded_at
             )
+
+    def _expect(
+        self,
+        feature: str,
+        team: str,
+        names: Iterable[str],
+        provider: str,
+        at: datetime,
+        *,
+        elsewhere: bool = False,
+    ) -> None:
+        """
+        Tell the sinks of models that will be called, each with the token kinds that it has list prices for.
+
+        `elsewhere`: they may be another vendor's, for which there is another client.
+        """
+        models: dict[str, Collection[str] | None] = {}
+        for name in names:
+            label = self.prices.canonical(provider, name, at)
+            sellers = (
+                [provider, *_MAKERS] if elsewhere and not label.startswith(f"{provider}/") else [provider]
+            )
+            seller = next((one for one in sellers if self.prices.knows(one, name, at)), None)
+            models[label] = None if seller is None else self.prices.listed_units(seller, name, at)
+        for expect in self._expects:
+            self.faults.guarded("metrics", expect, feature, team, models)
+        for declare in self._declares:
+            self.faults.guarded("metrics", declare, feature, team, list(models))
 
     def _declared_features(self) -> list[Feature]:
         """The features of the registry, and the client's own with the budget that the code gave it."""
@@ -274,6 +300,7 @@ class Meter:
         )
 
 
+_MAKERS = ("anthropic", "openai")
 _NEVER_BILLED = frozenset({"moderations"})
 """Calls that are recorded and free: a spent budget is no reason to refuse them."""
 
@@ -285,4 +312,8 @@ def _note_trace(trace: Any, call: Call) -> None:
 
 
 def _host(base_url: str) -> str:
-    return base_url.partition("://")[2].partition("/")[0] or "unknown"
+    """The host and port of an address nobody knows: it becomes a label, and what else an address holds may be a secret."""
+    return _ADDRESS_ENDS.split(base_url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2] or "unknown"
+
+
+_ADDRESS_ENDS = re.compile(r"[/?#]")
