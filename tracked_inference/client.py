@@ -120,6 +120,7 @@ def track(
         tracked.__dict__[SEND] = tracked.__dict__.pop("request")
     _warn_of_replaced_methods(client)
     meter.declare(tracked, *meter.models)
+    meter.declare_all(tracked)
     return cast("_C", tracked)
 
 

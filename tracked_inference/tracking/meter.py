@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tracked_inference.attribution import current_attribution
 from tracked_inference.errors import BudgetExceededError, ConfigurationError, UnpricedModelError
 from tracked_inference.record import InferenceResult
+from tracked_inference.tracking.births import Births
 from tracked_inference.tracking.call import Call
 from tracked_inference.tracking.faults import Faults
 from tracked_inference.tracking.recorder import Catch, Recorder, hooks
@@ -24,7 +25,7 @@ from tracked_inference.vendors._operations import CALL, Operation
 from tracked_inference.vendors._reading import get
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable
 
     from tracked_inference.attribution import Attribution
     from tracked_inference.planning.budget import BudgetGuard
@@ -87,8 +88,7 @@ class Meter:
         self._operations: dict[tuple[str, str], Operation | None] = {}
         self._seller: tuple[Any, str, str | None] | None = None
         self._starts = hooks(sinks, "call_started")
-        self._expects = hooks(sinks, "expect")
-        self._declares = hooks(tuple(sink for sink in sinks if not hasattr(sink, "expect")), "declare")
+        self._births = Births(prices, sinks, self.faults)
 
     def with_own(self, own: Attribution) -> Meter:
         """The same meter for somebody else."""
@@ -109,45 +109,16 @@ class Meter:
         names = [model for model in models if model is not None]
         for model in names:
             self._require_price(provider, model, now)
+        self._births.expect(self.own.feature or "", self.own.team or "", names, provider, now)
+
+    def declare_all(self, client: Any) -> None:
+        """Let the series of every declared feature exist, and show whose it is and which price table is in use."""
+        provider, _region = self.seller(client)
+        now = datetime.now(UTC)
         features = self._declared_features()
-        self._expect(self.own.feature or "", self.own.team or "", names, provider, now)
         for feature in features:
-            self._expect(feature.name, feature.team, feature.models, provider, now, elsewhere=True)
-        for show in hooks(self.sinks, "show_feature"):
-            for feature in features:
-                self.faults.guarded("metrics", show, feature)
-        for show in hooks(self.sinks, "show_table"):
-            self.faults.guarded(
-                "metrics", show, self.prices.version, self.prices.sha256, self.prices.recorded_at
-            )
-
-    def _expect(
-        self,
-        feature: str,
-        team: str,
-        names: Iterable[str],
-        provider: str,
-        at: datetime,
-        *,
-        elsewhere: bool = False,
-    ) -> None:
-        """
-        Tell the sinks of models that will be called, each with the token kinds that it has list prices for.
-
-        `elsewhere`: they may be another vendor's, for which there is another client.
-        """
-        models: dict[str, Collection[str] | None] = {}
-        for name in names:
-            label = self.prices.canonical(provider, name, at)
-            sellers = (
-                [provider, *_MAKERS] if elsewhere and not label.startswith(f"{provider}/") else [provider]
-            )
-            seller = next((one for one in sellers if self.prices.knows(one, name, at)), None)
-            models[label] = None if seller is None else self.prices.listed_units(seller, name, at)
-        for expect in self._expects:
-            self.faults.guarded("metrics", expect, feature, team, models)
-        for declare in self._declares:
-            self.faults.guarded("metrics", declare, feature, team, list(models))
+            self._births.expect(feature.name, feature.team, feature.models, provider, now, elsewhere=True)
+        self._births.show(features)
 
     def _declared_features(self) -> list[Feature]:
         """The features of the registry, and the client's own with the budget that the code gave it."""
@@ -300,7 +271,6 @@ class Meter:
         )
 
 
-_MAKERS = ("anthropic", "openai")
 _NEVER_BILLED = frozenset({"moderations"})
 """Calls that are recorded and free: a spent budget is no reason to refuse them."""
 
