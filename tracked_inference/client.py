@@ -79,10 +79,20 @@ def track(
     if on_unpriced not in ("count", "raise"):
         raise ConfigurationError(f"on_unpriced={on_unpriced!r} is not known; use 'count' or 'raise'")
     table = _instance("prices", prices, PriceTable) if prices is not None else PriceTable.default()
-    if callable(sinks) and not isinstance(sinks, Iterable):
+    if registry is not None:
+        from prometheus_client import CollectorRegistry
+
+        _instance("registry", registry, CollectorRegistry)
+    if stream_usage is not None:
+        _instance("stream_usage", stream_usage, bool)
+    if not isinstance(sinks, Iterable | None):
         raise ConfigurationError(f"sinks must be a list of callables; for one sink write sinks=[{sinks!r}]")
-    if isinstance(models, str):
+    if isinstance(models, str) or not isinstance(models, Iterable):
         raise ConfigurationError(f"models must be a list of names; for one model write models=[{models!r}]")
+    models = tuple(models)
+    for argument, name in (("model", model), ("provider", provider), *(("models", one) for one in models)):
+        if name is not None and not (isinstance(name, str) and name):
+            raise ConfigurationError(f"{argument}: {name!r} is no name; give it as text, or leave it out")
     sink_list = default_sinks(registry) if sinks is None else tuple(sinks)
     for sink in sink_list:
         if not callable(sink):
@@ -110,6 +120,7 @@ def track(
         tracked.__dict__[SEND] = tracked.__dict__.pop("request")
     _warn_of_replaced_methods(client)
     meter.declare(tracked, *meter.models)
+    meter.declare_all(tracked)
     return cast("_C", tracked)
 
 

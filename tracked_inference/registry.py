@@ -212,7 +212,16 @@ _loaded: dict[tuple[str, int, int], FeatureRegistry] = {}
 
 
 def registry_in_force(path: str | os.PathLike[str] | None = None) -> FeatureRegistry | None:
-    """`FeatureRegistry.find`, reading a file again only when it has changed."""
+    """
+    `FeatureRegistry.find`, reading a file again only when it has changed.
+
+    Raises:
+        ConfigurationError: As `find`, and where `path` is no path.
+    """
+    if not isinstance(path, str | os.PathLike | None):
+        raise ConfigurationError(
+            f"config must be a FeatureRegistry or the path of its file, not {type(path).__qualname__!r}"
+        )
     named = path if path is not None else os.environ.get(VARIABLE) or locate(Path.cwd())
     if named is None:
         return None

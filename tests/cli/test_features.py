@@ -87,6 +87,16 @@ def test_no_file_is_status_2(run):
     assert (found.exit_code, "no tracked-inference.toml" in found.output) == (2, True)
 
 
+def test_what_cannot_be_read_is_status_2(run, tmp_path):
+    """It was not checked, so it neither passed nor failed."""
+    path = tmp_path / "registry.toml"
+    path.write_bytes(b"\xff\xfe\x00[")
+
+    found = run("check", path)
+
+    assert (found.exit_code, "is not UTF-8 text" in found.output) == (2, True)
+
+
 def test_the_variable_names_the_file(run, registry, monkeypatch):
     """As it does for clients."""
     monkeypatch.setenv("TRACKED_INFERENCE_CONFIG", str(registry(GOOD, "elsewhere.toml")))

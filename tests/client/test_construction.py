@@ -4,11 +4,13 @@ import copy
 import inspect
 import logging
 import pickle
+import sys
 from unittest import mock
 
 import pytest
+from prometheus_client import generate_latest
 
-from tests.conftest import CLAUDE, GPT, done, every, new_claude, new_gpt
+from tests.conftest import CLAUDE, GPT, done, every, new_claude, new_gpt, value_of
 from tracked_inference import PriceTable, TrackedClient, attribute, track
 from tracked_inference.errors import (
     ConfigurationError,
@@ -16,6 +18,7 @@ from tracked_inference.errors import (
     UnpricedModelError,
     UnsupportedClientError,
 )
+from tracked_inference.sinks import default_sinks
 
 anthropic = pytest.importorskip("anthropic", reason="the Anthropic SDK is not installed")
 openai = pytest.importorskip("openai", reason="the OpenAI SDK is not installed")
@@ -55,7 +58,16 @@ async def test_a_resource_is_no_client(plain_claude):
     [
         ({"prices": {"gpt-4o": 1}}, "prices must be a PriceTable, not 'dict'"),
         ({"sinks": print}, "write sinks="),
+        ({"sinks": 3}, "write sinks="),
         ({"sinks": [print, 7]}, "7 is not callable"),
+        ({"registry": "metrics"}, "registry must be a CollectorRegistry, not 'str'"),
+        ({"model": 4}, "model: 4 is no name"),
+        ({"model": ""}, "model: '' is no name"),
+        ({"models": 4}, "write models="),
+        ({"models": ["gpt-4o", 4]}, "models: 4 is no name"),
+        ({"provider": 4}, "provider: 4 is no name"),
+        ({"stream_usage": "no"}, "stream_usage must be a bool, not 'str'"),
+        ({"config": 4}, "config must be a FeatureRegistry or the path of its file, not 'int'"),
         ({"models": "gpt-4o"}, "write models="),
         ({"on_unpriced": "ignore"}, "use 'count' or 'raise'"),
     ],
@@ -68,6 +80,102 @@ async def test_wrong_arguments_are_refused(plain_gpt, wrong, text):
 
     assert text in str(refused.value)
     assert isinstance(refused.value, (ValueError, TrackedInferenceError))
+
+
+@pytest.mark.parametrize(
+    ("address", "seller"),
+    [
+        ("https://user:s3cret@llm.example.com/v1", "llm.example.com"),
+        ("https://s3cret@llm.example.com:8443/v1", "llm.example.com:8443"),
+        ("https://llm.example.com?key=s3cret", "llm.example.com"),
+        ("https://llm.example.com#s3cret", "llm.example.com"),
+    ],
+)
+async def test_a_key_in_an_unknown_address_stays_there(address, seller, registry, capsys):
+    """A proxy nobody knows is named by its host; what else stands in its base_url reaches no record, label or log line."""
+    seen = []
+    answer = {"id": "c", "object": "chat.completion", "created": 1, "model": "gpt-4o", "choices": []}
+    client = TrackedClient(
+        openai.OpenAI(base_url=address, api_key="any", max_retries=0, http_client=answering(answer)),
+        feature="search",
+        team="discovery",
+        sinks=[*default_sinks(registry), seen.append],
+        registry=registry,
+        model="gpt-4o",
+    )
+    client.chat.completions.create(**GPT)
+
+    assert (seen[0].provider, seen[0].model) == (seller, f"{seller}/gpt-4o")
+    assert "s3cret" not in repr(seen) + generate_latest(registry).decode() + str(capsys.readouterr())
+
+
+def answering(body):
+    """An HTTP client of OpenAI's that answers every request with this JSON, whichever library the SDK is on."""
+    library = sys.modules[openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]]
+    return library.Client(transport=library.MockTransport(lambda _: library.Response(200, json=body)))
+
+
+async def test_the_series_of_a_declared_model_are_there_before_its_first_call(plain_claude, registry, vendor):
+    """Nothing that a cached call adds to is born with it: increase() would not see it."""
+    client = TrackedClient(
+        plain_claude,
+        feature="search",
+        team="discovery",
+        model=CLAUDE["model"],
+        provider="anthropic",
+        registry=registry,
+    )
+    counted = (
+        "ai_inference_tokens_total",
+        "ai_inference_estimated_cost_usd_total",
+        "ai_inference_calls_total",
+    )
+    before = series(registry, counted)
+    await done(client.messages.create(**CLAUDE))
+
+    assert set(before.values()) == {0}
+    assert series(registry, counted).keys() == before.keys()
+    assert {dict(labels).get("token_type") for _, labels in before} >= {
+        "input",
+        "cache_read",
+        "cache_write_5m",
+        "cache_write_1h",
+        "output",
+    }
+
+
+async def test_a_declared_model_without_a_price_has_no_dollars(plain_gpt, registry):
+    """A cost series at 0 would show it as free; that it is called is counted all the same."""
+    TrackedClient(
+        plain_gpt, **WORDS | {"sinks": None}, registry=registry, model="gpt-none", provider="openai"
+    )
+
+    assert value_of(registry, "ai_inference_calls_total", **NONE, team="discovery", outcome="ok") == 0
+    assert value_of(registry, "ai_inference_estimated_cost_usd_total", **NONE, team="discovery") is None
+
+
+async def test_declared_models_of_both_vendors_have_their_series(plain_gpt, registry, tmp_path):
+    """A registry file names the models of a feature, whichever vendor's client comes first."""
+    file = tmp_path / "tracked-inference.toml"
+    file.write_text('[features.search]\nteam = "discovery"\nmodels = ["claude-sonnet-4-6", "gpt-4o"]\n')
+    TrackedClient(plain_gpt, feature="search", config=file, registry=registry, provider="openai")
+
+    for model in ("claude-sonnet-4-6", "gpt-4o"):
+        words = {"model": model, "feature": "search", "team": "discovery"}
+        assert value_of(registry, "ai_inference_estimated_cost_usd_total", **words) == 0
+
+
+NONE = {"model": "gpt-none", "feature": "search"}
+
+
+def series(registry, names):
+    """The samples of these metrics by name and labels."""
+    return {
+        (one.name, tuple(sorted(one.labels.items()))): one.value
+        for metric in registry.collect()
+        for one in metric.samples
+        if one.name in names
+    }
 
 
 async def test_a_strict_client_refuses_what_has_no_price(plain_gpt):

@@ -5,6 +5,7 @@ import os
 import pickle
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
@@ -105,6 +106,15 @@ def test_a_spent_budget_refuses_and_says_who_how_much_until_when_and_whom_to_ask
     )
     assert (error.budget_usd, error.spent_usd) == (Decimal(100), Decimal("100.4"))
     assert error.until == datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def test_a_small_budget_is_told_in_the_digits_that_it_has(guarded):
+    """A budget for a test or for a cheap model: $0.00 of $0.00 tells nobody anything."""
+    small = replace(SEARCH, budget_usd={"month": Decimal("0.001")})
+    guard = guarded(feature=small)
+    guard.note(record("0.0012063"))
+
+    assert "has spent $0.001206 of its budget of $0.001 for" in str(guard.refusal("search"))
 
 
 def test_the_error_can_be_sent_to_another_process():

@@ -347,6 +347,13 @@ def test_a_wrong_file_is_named(tmp_path, name, text, said):
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("source", [3, None, ["prices.toml"]], ids=str)
+def test_what_is_neither_a_path_nor_a_mapping(source):
+    """The error is ours and says what to give."""
+    with pytest.raises(PriceTableError, match="an overlay is the path of a TOML or JSON file or"):
+        PriceTable.bundled().with_overlay(source)
+
+
 def test_a_missing_file_is_named(tmp_path):
     """A path that is not there says so, and what is wanted."""
     with pytest.raises(PriceTableError, match=r"cannot read the price file .*nowhere\.toml: No such file"):

@@ -322,6 +322,17 @@ def test_a_fork_keeps_the_parents_dollars_with_the_parent(registry):
     assert value_of(registry, "ai_inference_cost_per_hour_usd", feature="search") == 0
 
 
+def test_the_price_of_a_token_is_that_of_tokens(registry):
+    """Searches, seconds and characters have prices too; they are none of a token and have no place in that gauge."""
+    sink = MetricsSink(registry)
+    sink.show_prices(
+        "gpt-4o", {"input": Decimal("0.0000025"), "web_search": Decimal("0.01"), "second": Decimal(1)}
+    )
+
+    shown = [line for line in generate_latest(registry).decode().splitlines() if "usd_per_token{" in line]
+    assert shown == ['ai_inference_price_usd_per_token{model="gpt-4o",token_type="input"} 2.5e-06']
+
+
 def test_a_model_without_a_price_has_no_dollars_not_even_none_at_all(registry):
     """A cost series at 0 would show an unpriced model as free: there is none until the model has a price."""
     sink = MetricsSink(registry)

@@ -215,3 +215,19 @@ def test_a_block_whose_type_is_no_word_loses_nothing(odd):
 
     for body in ({"model": "claude-sonnet-4-6", "content": [{"type": odd}], "usage": usage}, reader.body()):
         assert usage_of(body, operation="messages").tokens() == {"input": 11, "output": 7}
+
+
+@pytest.mark.parametrize("wrong", [float("inf"), float("nan"), 10**15, "1e400", "", False, [], {}, -7])
+def test_a_count_that_nobody_could_be_billed_for_adds_nothing(wrong):
+    """One wrong number must not put a million dollars on a counter; what stands beside it counts."""
+    read = usage_of({"usage": {"input_tokens": 100, "output_tokens": wrong}}, operation="messages")
+
+    assert read is not None
+    assert {unit: count for unit, count in read.tokens().items() if count} == {"input": 100}
+    assert read.notes == ("inconsistent:output_tokens",)
+
+
+@pytest.mark.parametrize("wrong", [float("inf"), float("nan"), "", "many", False, [], {}, -7])
+def test_a_usage_without_any_count_is_no_usage(wrong):
+    """Nothing that was counted is unmeasured, and not $0."""
+    assert usage_of({"usage": {"input_tokens": wrong, "output_tokens": wrong}}, operation="messages") is None

@@ -191,6 +191,26 @@ def test_numbers_in_text_are_numbers():
     assert read.notes == ("coerced_count:prompt_tokens", "coerced_count:completion_tokens")
 
 
+@pytest.mark.parametrize("wrong", [float("inf"), float("nan"), 10**15, "1e400", "many", -7])
+def test_a_count_that_nobody_could_be_billed_for_adds_nothing(wrong):
+    """One wrong number must not put a million dollars on a counter; what stands beside it counts."""
+    read = usage_of(
+        {"usage": {"prompt_tokens": 100, "completion_tokens": wrong}}, operation="chat.completions"
+    )
+
+    assert read is not None
+    assert read.tokens() == {"input": 100}
+    assert read.notes == ("inconsistent:completion_tokens",)
+
+
+@pytest.mark.parametrize("wrong", [float("inf"), float("nan"), "", "many", False, [], {}, -7])
+def test_a_usage_without_any_count_is_no_usage(wrong):
+    """Nothing that was counted is unmeasured, and not $0."""
+    usage = {"prompt_tokens": wrong, "completion_tokens": wrong}
+
+    assert usage_of({"usage": usage}, operation="chat.completions") is None
+
+
 @pytest.mark.parametrize("cost", [-1, float("nan"), float("inf"), "free", True, [], {"total_cost": None}])
 def test_a_printed_cost_that_is_no_amount_is_ignored(cost):
     """A gateway's cost counts only if it is a finite amount of at least zero."""

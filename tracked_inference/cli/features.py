@@ -35,9 +35,15 @@ def check(path: Path | None, *, as_json: bool) -> None:
     """
     Check the registry file at PATH, or the one that a client here would find.
 
-    Exits 0 when it is right, 1 when it has problems, 2 when there is none.
+    Exits 0 when it is right, 1 when it has problems, 2 when there is none or it cannot be read.
     """
     found = _find(path)
+    try:
+        found.read_bytes().decode()
+    except OSError as error:
+        raise click.UsageError(f"{found} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{found} is not UTF-8 text; name a TOML file") from error
     registry, problems = read(found)
     if as_json:
         rows = [{"path": one.path, "line": one.line, "problem": one.what} for one in problems]

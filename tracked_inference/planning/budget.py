@@ -20,6 +20,7 @@ import structlog
 from tracked_inference.errors import BudgetExceededError
 from tracked_inference.planning.account import Account
 from tracked_inference.planning.periods import period_name
+from tracked_inference.planning.render import usd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,8 +215,8 @@ class BudgetGuard:
             else "budget_usd of the client"
         )
         return BudgetExceededError(
-            f"feature {feature.name!r} of team {feature.team!r} has spent ${crossing.spent_usd:,.2f} of its budget of"
-            f" ${crossing.budget_usd:,.2f} for {period_name(crossing.period, crossing.start)} (by {self._said_by(crossing)});"
+            f"feature {feature.name!r} of team {feature.team!r} has spent {usd(crossing.spent_usd)} of its budget of"
+            f" {usd(crossing.budget_usd)} for {period_name(crossing.period, crossing.start)} (by {self._said_by(crossing)});"
             f" its calls are refused until {crossing.until:%Y-%m-%d %H:%M} UTC: {ask}, or raise {where}",
             feature=feature.name,
             team=feature.team,
@@ -231,7 +232,7 @@ class BudgetGuard:
         period, budget = next(iter(feature.budget_usd.items()))
         source = self._source.name if self._source is not None else "nobody"
         return BudgetExceededError(
-            f"nobody knows what feature {feature.name!r} of team {feature.team!r} has spent of its budget of ${budget:,.2f}"
+            f"nobody knows what feature {feature.name!r} of team {feature.team!r} has spent of its budget of {usd(budget)}"
             f' a {period}: {source} gives no answer ({self._failed}), and when_unreachable = "refuse" refuses its calls'
             " until it does",
             feature=feature.name,

@@ -82,7 +82,12 @@ def read_overlay(source: str | Path | Mapping[str, Any]) -> Overlay:
     """
     if isinstance(source, Mapping):
         return _Reader("mapping").read(dict(source))
-    path = Path(source)
+    try:
+        path = Path(source)
+    except TypeError as error:
+        raise PriceTableError(
+            f"an overlay is the path of a TOML or JSON file or the same as a mapping, not {type(source).__qualname__!r}"
+        ) from error
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

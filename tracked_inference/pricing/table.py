@@ -232,6 +232,12 @@ class PriceTable:
         """
         return tuple(self._lookup.in_force(provider, model, at)[1])
 
+    def listed_units(self, provider: str, model: str, at: datetime) -> frozenset[str]:
+        """The units that a model has prices of its own for at a seller, in whatever mode; empty for an unknown model."""
+        return frozenset(
+            unit for row in self.rows(provider, model, at) if row["model"] != "*" for unit in row["rates"]
+        )
+
     def rules(self, provider: str, model: str, at: datetime) -> tuple[str, ...]:
         """The names of the rules that can move a model's rates at a seller: `batch`, `inference_geo`, ...."""
         return tuple(self._lookup.in_force(provider, model, at)[2])

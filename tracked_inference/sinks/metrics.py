@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from tracked_inference.sinks._collectors import CAPPED, Collectors, collectors_of
 from tracked_inference.sinks._quick import adder, observer
+from tracked_inference.usage import TOKEN_UNITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from prometheus_client import CollectorRegistry
@@ -108,6 +109,18 @@ class MetricsSink:
         for model in models:
             self._labelled(model, feature, team, known=True)
 
+    def expect(self, feature: str, team: str, models: Mapping[str, Collection[str] | None]) -> None:
+        """
+        `declare`, for models of which it is known which units have a price, or that none has (None).
+
+        The kinds of tokens that have one exist at 0 as well; a model without a price gets no dollars, not even none at all.
+        """
+        self._feature(feature)
+        for model, units in models.items():
+            children = self._labelled(model, feature, team, known=True, priced=units is not None)
+            for unit in _TOKENS.intersection(units or ()).difference(children.tokens):
+                children.more_tokens(unit)
+
     def show_feature(self, feature: Any) -> None:
         """Show who owns a declared feature, and its budgets."""
         words = (feature.service, feature.environment, feature.component, feature.cost_center)
@@ -134,7 +147,8 @@ class MetricsSink:
     def show_prices(self, model: str, rates: Mapping[str, Any]) -> None:
         """Show the list price of each token kind of a model that was seen."""
         for unit, rate in rates.items():
-            self._all.price.labels(model, unit).set(float(rate))
+            if unit in _TOKENS:  # searches, seconds and characters have prices too, which are none of a token
+                self._all.price.labels(model, unit).set(float(rate))
 
     # Labels.
 
@@ -146,7 +160,9 @@ class MetricsSink:
             self._features[label] = found  # bounded by the cap
         return found
 
-    def _labelled(self, model: str, feature: str, team: str, *, known: bool) -> _Children:
+    def _labelled(
+        self, model: str, feature: str, team: str, *, known: bool, priced: bool = True
+    ) -> _Children:
         found = self._children.get((model, feature, team))
         if found is None:
             collectors = self._all
@@ -164,13 +180,14 @@ class MetricsSink:
             for name, label, value in zip(CAPPED, labels, (model, feature, team), strict=True):
                 if label != value:
                     collectors.overflow.labels(name).inc()
-        if known and found.cost is None:
+        if known and priced and found.cost is None:
             found.cost_child = self._all.cost.labels(found.model, found.feature, found.team)
             found.cost = adder(found.cost_child)
         return found
 
 
 _INFINITY = float("inf")
+_TOKENS = frozenset(TOKEN_UNITS)
 _UNPRICED = frozenset({"unpriced", "partial"})
 _UNMEASURED = frozenset({"unmeasured", "lower_bound"})
 

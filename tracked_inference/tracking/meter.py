@@ -8,6 +8,7 @@ The one exception is `BudgetExceededError`, before a request is sent, for a feat
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tracked_inference.attribution import current_attribution
 from tracked_inference.errors import BudgetExceededError, ConfigurationError, UnpricedModelError
 from tracked_inference.record import InferenceResult
+from tracked_inference.tracking.births import Births
 from tracked_inference.tracking.call import Call
 from tracked_inference.tracking.faults import Faults
 from tracked_inference.tracking.recorder import Catch, Recorder, hooks
@@ -86,7 +88,7 @@ class Meter:
         self._operations: dict[tuple[str, str], Operation | None] = {}
         self._seller: tuple[Any, str, str | None] | None = None
         self._starts = hooks(sinks, "call_started")
-        self._declares = hooks(sinks, "declare")
+        self._births = Births(prices, sinks, self.faults)
 
     def with_own(self, own: Attribution) -> Meter:
         """The same meter for somebody else."""
@@ -104,24 +106,19 @@ class Meter:
         """
         provider, _region = self.seller(client)
         now = datetime.now(UTC)
-        names = []
-        for model in models:
-            if model is not None:
-                self._require_price(provider, model, now)
-                names.append(self.prices.canonical(provider, model, now))
+        names = [model for model in models if model is not None]
+        for model in names:
+            self._require_price(provider, model, now)
+        self._births.expect(self.own.feature or "", self.own.team or "", names, provider, now)
+
+    def declare_all(self, client: Any) -> None:
+        """Let the series of every declared feature exist, and show whose it is and which price table is in use."""
+        provider, _region = self.seller(client)
+        now = datetime.now(UTC)
         features = self._declared_features()
-        for declare in self._declares:
-            self.faults.guarded("metrics", declare, self.own.feature, self.own.team, names)
-            for feature in features:
-                known = [self.prices.canonical(provider, name, now) for name in feature.models]
-                self.faults.guarded("metrics", declare, feature.name, feature.team, known)
-        for show in hooks(self.sinks, "show_feature"):
-            for feature in features:
-                self.faults.guarded("metrics", show, feature)
-        for show in hooks(self.sinks, "show_table"):
-            self.faults.guarded(
-                "metrics", show, self.prices.version, self.prices.sha256, self.prices.recorded_at
-            )
+        for feature in features:
+            self._births.expect(feature.name, feature.team, feature.models, provider, now, elsewhere=True)
+        self._births.show(features)
 
     def _declared_features(self) -> list[Feature]:
         """The features of the registry, and the client's own with the budget that the code gave it."""
@@ -285,4 +282,8 @@ def _note_trace(trace: Any, call: Call) -> None:
 
 
 def _host(base_url: str) -> str:
-    return base_url.partition("://")[2].partition("/")[0] or "unknown"
+    """The host and port of an address nobody knows: it becomes a label, and what else an address holds may be a secret."""
+    return _ADDRESS_ENDS.split(base_url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2] or "unknown"
+
+
+_ADDRESS_ENDS = re.compile(r"[/?#]")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference.vendors._shapes import count, fields, unknown_counters
+from tracked_inference.vendors._shapes import count, fields, is_count, unknown_counters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +99,7 @@ def token_counts(
     total_out = usage.get("completion_tokens")
     if total_out is None:
         total_out = usage.get("output_tokens")
-    if total_in is None and total_out is None:
+    if not is_count(total_in) and not is_count(total_out):
         return None
     counts: dict[str, int] = {}
     if total_in is None:

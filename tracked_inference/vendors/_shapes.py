@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-__all__ = ["MAX_COUNT", "count", "fields", "items", "money", "text", "unknown_counters"]
+__all__ = ["MAX_COUNT", "count", "fields", "is_count", "items", "money", "text", "unknown_counters"]
 
 MAX_COUNT = 10**12
 """A count above this is no count: a million times the longest context sold."""
@@ -74,7 +74,8 @@ def count(value: object, name: str, notes: list[str]) -> int:
     """
     One counter as a whole number of at least 0; None is 0.
 
-    What is no count is taken as the nearest one that is, and noted under `name`.
+    What is no count, one that nobody could have been billed for included, adds nothing and is noted under `name`:
+    a proxy's slip must not put a million dollars on a counter, nor spend a budget.
     """
     if type(value) is int and 0 <= value <= MAX_COUNT:
         return value
@@ -83,14 +84,19 @@ def count(value: object, name: str, notes: list[str]) -> int:
     return _odd_count(value, name, notes)
 
 
+def is_count(value: object) -> bool:
+    """Whether a value says how many there were."""
+    if type(value) is int:
+        return 0 <= value <= MAX_COUNT
+    number = _number(value)
+    return number is not None and number.is_finite() and 0 <= number <= MAX_COUNT
+
+
 def _odd_count(value: object, name: str, notes: list[str]) -> int:
     number = _number(value)
-    if number is None or not number.is_finite():
+    if number is None or not is_count(value):
         notes.append(f"inconsistent:{name}")
-        return MAX_COUNT if number is not None and number.is_infinite() and number > 0 else 0
-    if number < 0 or number > MAX_COUNT:
-        notes.append(f"inconsistent:{name}")
-        return 0 if number < 0 else MAX_COUNT
+        return 0
     whole = int(number)
     notes.append(f"coerced_count:{name}" if whole == number else f"inconsistent:{name}")
     return whole

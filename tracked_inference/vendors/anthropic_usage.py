@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracked_inference.usage import make_pass, make_usage
 from tracked_inference.vendors._gateway import gateway_cost
-from tracked_inference.vendors._shapes import count, fields, items, text, unknown_counters
+from tracked_inference.vendors._shapes import count, fields, is_count, items, text, unknown_counters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,7 +120,11 @@ def _read(
         return None
     usage = fields(raw)
     iterations = items(usage.get("iterations"))
-    if not iterations and usage.get("input_tokens") is None and usage.get("output_tokens") is None:
+    if (
+        not iterations
+        and not is_count(usage.get("input_tokens"))
+        and not is_count(usage.get("output_tokens"))
+    ):
         return None
     notes: list[str] = []
     fees: dict[str, int] = {}
@@ -179,7 +183,7 @@ def _counts(usage: Mapping[str, Any], notes: list[str]) -> dict[str, int]:
     value = usage.get("input_tokens")
     if value is None:
         notes.append("missing_counter:input_tokens")  # rule 8
-    elif value:
+    elif value or type(value) is not int:
         counts["input"] = count(value, "input_tokens", notes)
     value = usage.get("cache_read_input_tokens")
     if value:
@@ -191,7 +195,7 @@ def _counts(usage: Mapping[str, Any], notes: list[str]) -> dict[str, int]:
     value = usage.get("output_tokens")
     if value is None:
         notes.append("missing_counter:output_tokens")
-    elif value:
+    elif value or type(value) is not int:
         counts["output"] = count(value, "output_tokens", notes)
     return counts
 

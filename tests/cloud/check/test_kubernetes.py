@@ -43,6 +43,18 @@ def test_a_deployment_is_checked_itself_and_in_its_pod_template(run):
     assert report.findings[0].resource.line == 6
 
 
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"])
+def test_the_template_of_a_workload_is_of_pods_whatever_is_in_it(kind, run):
+    """Nothing checked is no violation: a workload that leaves its containers out must not pass for that."""
+    report = run(
+        f"apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: web, labels: {LABELS}}}\n"
+        "spec: {template: {metadata: {labels: {team: documents}}}}\n"
+    )
+
+    assert report.resources_checked == 2
+    assert places(report) == [f"{kind}/web (spec.template)"]
+
+
 def test_a_cron_jobs_pods_are_one_level_deeper(run):
     """CronJob keeps its pod template under spec.jobTemplate.spec.template."""
     report = run(

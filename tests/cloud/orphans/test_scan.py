@@ -196,6 +196,13 @@ def test_without_regions_every_enabled_one_is_scanned():
     assert [resource.region for resource in report.resources] == ["eu-west-1"]
 
 
+@pytest.mark.parametrize("regions", ["us-east-1", ["us-east-1", 3]], ids=str)
+def test_regions_are_a_list_of_names(regions):
+    """One name alone would be scanned letter by letter."""
+    with pytest.raises(ConfigurationError, match="must be a list of names"):
+        OrphanedResourceScanner(regions)
+
+
 @mock_aws
 def test_unknown_costs_come_last():
     """A region without rates has unknown costs, after every known one, and out of the sum."""

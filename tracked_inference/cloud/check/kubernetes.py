@@ -34,7 +34,7 @@ def read_manifest(document: Mapping[str, Any], file: str, *, prefix: str = "") -
                 yield from read_manifest(item, file, prefix=prefix)
         return
     spec = _mapping(document.get("spec"))
-    places = list(_templates(spec))
+    places = list(_templates(spec, kind))
     costs = bool(places) or kind in {"Pod", "PersistentVolumeClaim"}
     costs = costs or (kind == "Service" and spec.get("type") == "LoadBalancer")
     if not costs:
@@ -52,10 +52,16 @@ def read_manifest(document: Mapping[str, Any], file: str, *, prefix: str = "") -
         yield _resource(f"{address} ({path})", kind, file, template, line=begins, where=where, prefix=prefix)
 
 
-def _templates(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+_WORKLOADS = frozenset(
+    {"CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"}
+)
+
+
+def _templates(spec: Mapping[str, Any], kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield what a spec starts: pod templates, one level deeper in a CronJob, and claims of a StatefulSet."""
     template = spec.get("template")
-    if isinstance(template, dict) and "containers" in _mapping(template.get("spec")):
+    # Other kinds have templates too, of secrets for instance; those with containers are of pods. A workload's always is.
+    if isinstance(template, dict) and (kind in _WORKLOADS or "containers" in _mapping(template.get("spec"))):
         yield "spec.template", template
     job = _mapping(_mapping(spec.get("jobTemplate")).get("spec"))
     template = job.get("template")

@@ -42,7 +42,7 @@ class OrphanedResourceScanner:
         clock: Gives the time, aware UTC.
 
     Raises:
-        ConfigurationError: A detector's name is not known.
+        ConfigurationError: A detector's name is not known, or `regions` is no list of names.
 
     """
 
@@ -60,6 +60,12 @@ class OrphanedResourceScanner:
         extra_gaps: Sequence[Gap] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        if isinstance(regions, str) or (
+            regions is not None and not all(isinstance(one, str) for one in regions)
+        ):
+            raise ConfigurationError(
+                f'regions={regions!r} must be a list of names, ["us-east-1"] for instance; None scans all that are enabled'
+            )
         self.regions = list(regions) if regions is not None else None
         self._role_arns = tuple(role_arns)
         self._external_id = external_id
