@@ -196,6 +196,19 @@ def test_sensitive_values_are_never_shown(run):
     )
 
 
+def test_a_mark_on_tags_hides_their_copy_in_tags_all(run):
+    """The provider copies tags to tags_all without their marks: a value that is sensitive in one is in both."""
+    tags = {**GOOD, "cost_center": "Hunter2 Secret"}
+    after = {"tags": tags, "tags_all": tags}
+
+    one = run(change("aws_instance.web", after, sensitive={"tags": {"cost_center": True}, "tags_all": {}}))
+    whole = run(change("aws_instance.web", after, sensitive={"tags": True, "tags_all": {}}))
+
+    for report in (one, whole):
+        (finding,) = report.findings
+        assert "hunter2" not in (finding.message + finding.remedy).lower()
+
+
 def test_autoscaling_groups_carry_tag_blocks(run):
     """An autoscaling group's tags are blocks, and the remedy is one; a value known later is unknown."""
     blocks = [
@@ -239,6 +252,19 @@ def test_launch_templates_are_checked_for_what_they_start(run):
     assert 'resource_type = "volume"' in report.findings[0].remedy
 
 
+def test_tag_specifications_decided_later_are_unknown(run):
+    """Blocks that are written only when applied are not passed over."""
+    after = {"tags": GOOD, "tags_all": GOOD}
+
+    report = run(
+        change(
+            "aws_launch_template.web", after, unknown={"tag_specifications": True}, kind="aws_launch_template"
+        )
+    )
+
+    assert (report.resources_checked, report.count("unknown"), report.count("violation")) == (2, 6, 0)
+
+
 def test_lists_of_key_and_value_are_tags_too(run):
     """The awscc provider writes tags as a list."""
     entries = [{"key": key, "value": value} for key, value in GOOD.items()]
@@ -256,6 +282,61 @@ def test_google_labels_are_tags_too(run):
     assert run(change("google_storage_bucket.x", after, kind="google_storage_bucket")).findings == ()
     report = run(change("google_storage_bucket.x", {"labels": {}}, kind="google_storage_bucket"))
     assert report.findings[0].remedy == 'labels = { team = "<team>" }'
+
+
+def test_an_unlabelled_google_resource_is_not_excused_by_labels_known_after_apply(run):
+    """Without default labels nothing can fill effective_labels; with them, an unknown value may hold every key."""
+    unlabelled = change(
+        "google_storage_bucket.x", {"labels": None}, kind="google_storage_bucket",
+        unknown={"effective_labels": True, "terraform_labels": True},
+    )  # fmt: skip
+    unlabelled["provider_name"] = "registry.terraform.io/hashicorp/google"
+    google = {"name": "google", "full_name": "registry.terraform.io/hashicorp/google"}
+    defaults = {**google, "expressions": {"default_labels": {"references": ["local.labels"]}}}
+
+    bare = run(unlabelled, configuration={"provider_config": {"google": google}})
+    filled = run(unlabelled, configuration={"provider_config": {"google": defaults}})
+
+    assert (bare.count("violation"), bare.count("unknown")) == (6, 0)
+    assert (filled.count("violation"), filled.count("unknown")) == (0, 6)
+
+
+@pytest.mark.parametrize("network_tags", [["http-server"], [], None])
+def test_network_tags_of_google_are_no_tags(run, network_tags):
+    """What a firewall rule matches says nothing of who pays: labels do, before provider 5.0 as well."""
+    labels = {**GOOD, "created_by": "deploy"}
+    after = {"tags": network_tags, "labels": {key: labels[key] for key in labels if key != "team"}}
+
+    report = run(change("google_compute_instance.x", after, kind="google_compute_instance"))
+
+    assert [(f.key, f.remedy) for f in report.findings] == [("team", 'labels = { team = "<team>" }')]
+
+
+def test_tags_that_are_names_alone_are_left_alone(run):
+    """Some providers' tags are a list of names, in which there is no place for ours."""
+    report = run(change("datadog_monitor.x", {"tags": ["team:search"]}, kind="datadog_monitor"))
+
+    assert report.resources_checked == 0
+
+
+def test_google_takes_no_address_as_a_label(run):
+    """An e-mail address is legal as an AWS tag, and Google refuses it: the remedy is its nearest slug."""
+    report = run(change("google_storage_bucket.x", {"labels": GOOD}, kind="google_storage_bucket"))
+
+    (finding,) = report.findings
+    assert (finding.key, finding.kind) == ("created_by", "illegal")
+    assert finding.remedy == 'labels = { created_by = "alice_example_com" }'
+
+
+def test_a_sensitive_address_is_refused_without_showing_it(run):
+    """The value of a sensitive label is in neither message nor remedy."""
+    sensitive = {"labels": {"created_by": True}}
+    report = run(
+        change("google_storage_bucket.x", {"labels": GOOD}, kind="google_storage_bucket", sensitive=sensitive)
+    )
+
+    (finding,) = report.findings
+    assert "alice" not in finding.message + finding.remedy
 
 
 @pytest.mark.parametrize(
