@@ -61,6 +61,8 @@ def read_resources(
             resources += found
         except (AttributeError, KeyError, TypeError) as error:
             raise UnreadableFileError(f"{name}: not shaped as its format wants it ({error!r})") from error
+    if not text.strip():
+        raise UnreadableFileError(f"{name}: is empty; did what should have written it fail?")
     if not recognised:
         raise UnreadableFileError(
             f"{name}: is no Terraform plan (terraform show -json PLANFILE), CloudFormation template"
@@ -71,7 +73,11 @@ def read_resources(
 
 def _documents(text: str, name: str) -> list[Any]:
     if text.lstrip().startswith(("{", "[")):
-        return [parse_json(text, name)]
+        try:
+            return [parse_json(text, name)]
+        except UnreadableFileError:
+            if not name.endswith((".yaml", ".yml")):  # whose flow style, and Helm's {{, begin alike
+                raise
     if name.endswith((".tf", ".hcl")):
         raise UnreadableFileError(
             f"{name}: Terraform source is not checked, for only the plan knows default_tags and modules:"

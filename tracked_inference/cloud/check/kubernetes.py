@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference.cloud.check.documents import line_of
+from tracked_inference.cloud.check.documents import as_yaml, line_of
 from tracked_inference.cloud.check.resources import TaggedResource
 from tracked_inference.cloud.vocabulary import is_email, prefixed
 
@@ -97,7 +97,7 @@ def _resource(
         }
 
     def remedy(missing: Mapping[str, str]) -> str:
-        written = ", ".join(f"{prefixed(prefix, key)}: {value}" for key, value in missing.items())
+        written = ", ".join(f"{prefixed(prefix, key)}: {as_yaml(value)}" for key, value in missing.items())
         place = where.replace("labels", "annotations") if missing.keys() <= refused.keys() else where
         return f"{place}: {{{written}}}"
 
