@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -106,6 +107,34 @@ def test_sarif_is_sarif(pod, tmp_path):
     assert environment["locations"][0]["physicalLocation"]["region"]["startLine"] == 1
     again = run("check", pod("{service: s}"), "--format", "sarif", "--exemptions", exemptions)
     assert again.output == result.output
+
+
+def test_every_sarif_result_has_a_place_and_suppressions(pod, tmp_path):
+    """GitHub refuses the whole file for a result without a place; SARIF wants suppressions of all or of none."""
+    exemptions = tmp_path / "e.yaml"
+    exemptions.write_text("exemptions:\n- {address: Pod/web, keys: [team], reason: new, expires: 2999-01-01}\n"
+                          "- {address: Pod/old, reason: new, expires: 2020-01-01}\n")  # fmt: skip
+
+    result = run("check", pod("{service: s}"), "--format", "sarif", "--exemptions", exemptions)
+
+    (sarif_run,) = json.loads(result.output)["runs"]
+    *_, expired = sarif_run["results"]
+    place = expired["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"].endswith("e.yaml")
+    assert place["region"] == {"startLine": 3}
+    assert [len(each["suppressions"]) for each in sarif_run["results"]] == [1, 0, 0, 0, 0, 0]
+
+
+def test_a_name_that_is_no_text_can_be_reported(tmp_path):
+    """File names are bytes: one that is no UTF-8 is written as its bytes."""
+    path = tmp_path / os.fsdecode(b"p\xff.yaml")
+    try:
+        path.write_text(POD.format(name="web", labels="{}"))
+    except OSError:
+        pytest.skip("this file system takes only names that are text")
+
+    for output in ("table", "json", "sarif", "github"):
+        assert run("check", path, "--format", output).exit_code == 1
 
 
 def test_places_are_relative_to_where_the_check_runs(pod, tmp_path, monkeypatch):
