@@ -122,12 +122,12 @@ def scan(
             report = _with_progress(scanner)
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from error
+    _print(report, output)
     if textfile is not None:
         try:
             write_textfile(report, textfile)
         except OSError as error:
             raise click.UsageError(f"--textfile {textfile}: cannot be written: {error.strerror}") from error
-    _print(report, output)
     if report.gaps:
         click.echo(f"incomplete: {len(report.gaps)} gaps; what is there is unknown, not absent", err=True)
         sys.exit(3)

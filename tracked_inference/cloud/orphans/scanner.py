@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from tracked_inference.cloud.extras import load_boto3
 from tracked_inference.cloud.orphans import engine
 from tracked_inference.cloud.orphans.aws import Account, RegionalAws, RegionCache
 from tracked_inference.cloud.orphans.detectors import DETECTORS, ScanContext
@@ -42,7 +41,7 @@ class OrphanedResourceScanner:
         clock: Gives the time, aware UTC.
 
     Raises:
-        ConfigurationError: A detector's name is not known, or `regions` is no list of names.
+        ConfigurationError: A detector's name is not known, `regions` is no list of regions, or a role is none.
 
     """
 
@@ -66,6 +65,7 @@ class OrphanedResourceScanner:
             raise ConfigurationError(
                 f'regions={regions!r} must be a list of names, ["us-east-1"] for instance; None scans all that are enabled'
             )
+        engine.check_names(regions or (), role_arns)
         self.regions = list(regions) if regions is not None else None
         self._role_arns = tuple(role_arns)
         self._external_id = external_id
@@ -93,7 +93,7 @@ class OrphanedResourceScanner:
             on_progress: Called with the number of finished and of all steps.
 
         Raises:
-            ConfigurationError: There are no credentials.
+            ConfigurationError: There are no credentials, or they cannot be used.
             MissingExtraError: boto3 is not installed.
 
         """
@@ -158,10 +158,7 @@ class OrphanedResourceScanner:
         return ScanContext(region, account, now, self._prices, self._thresholds)
 
     def _open_session(self) -> Any:
-        if self._session is not None:
-            return self._session
-        boto3 = load_boto3()
-        return boto3.DEFAULT_SESSION or boto3.Session()
+        return self._session if self._session is not None else engine.open_session()
 
 
 def _select(only: Iterable[str]) -> tuple[Detector, ...]:
