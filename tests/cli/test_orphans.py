@@ -169,6 +169,7 @@ def test_nothing_found_is_said(aws):
         (["scan", "--role-arn", "orphans"], "'orphans' is no role"),
         (["scan", "--live-prices"], "needs --region"),
         (["policy", "--only", "x"], "no detector 'x'"),
+        (["policy", "--role-arn", "orphans"], "'orphans' is no role"),
         (["prices", "--region", "xx-north-9"], "no rates for 'xx-north-9'"),
     ],
 )

@@ -240,11 +240,16 @@ def _print_table(report: ScanReport) -> None:
 def policy(only: tuple[str, ...], role_arns: tuple[str, ...], *, live_prices: bool) -> None:
     """Print the least IAM policy that a scan needs."""
     from tracked_inference.cloud.orphans.detectors import DETECTORS
+    from tracked_inference.cloud.orphans.engine import check_names
     from tracked_inference.cloud.orphans.iam import declared_actions, iam_policy
 
     known = [detector.name for detector in DETECTORS]
     if unknown := [name for name in only if name not in known]:
         raise click.UsageError(f"no detector {unknown[0]!r}; there are {', '.join(known)}")
+    try:
+        check_names((), role_arns)
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from error
     click.echo(iam_policy(declared_actions(only, live_prices=live_prices), role_arns), nl=False)
 
 
