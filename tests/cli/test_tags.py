@@ -56,6 +56,7 @@ def test_violations_exit_1_and_say_what_to_add(pod):
         (["{pod}", "--allow", "owner=x"], "--allow owner=x"),
         (["{pod}", "--allow", "team=No Slug"], "no slug"),
         (["{pod}", "--stack-tag", "team"], "--stack-tag team"),
+        (["{pod}", "--label-prefix", "No Domain"], "--label-prefix No Domain"),
         (["{pod}", "--exemptions", "none.yaml"], "none.yaml: cannot be read"),
         (["{pod}", "--baseline", "none.json"], "none.json: cannot be read"),
         (["{pod}", "--format", "xml"], "xml"),

@@ -227,6 +227,18 @@ def test_sorting_is_by_cost_then_by_name():
     assert [r.resource_id for r in merged] == ["c", "a", "b", "d"]
 
 
+@mock_aws
+def test_two_roles_of_one_account_find_everything_once():
+    """The account, the resource and its reason are not repeated."""
+    Estate().volume("here")
+    roles = [f"arn:aws:iam::123456789012:role/{name}" for name in ("first", "second")]
+
+    report = scanner(role_arns=roles, only=["unattached-volumes"]).scan()
+
+    assert report.accounts == ("123456789012",)
+    assert [resource.reason for resource in report.resources] == ["Volume unattached, created 30 days ago"]
+
+
 def test_an_unknown_detector_is_refused():
     """A misspelt name is bad input, not a scan of nothing."""
     with pytest.raises(ConfigurationError, match="no detector 'volumes'"):

@@ -239,7 +239,7 @@ def merge(resources: Iterable[OrphanedResource]) -> tuple[OrphanedResource, ...]
         first = merged.get(key)
         if first is None:
             merged[key] = resource
-        else:
+        elif resource.reason not in first.reason:  # two roles of one account find the same
             merged[key] = replace(first, reason=f"{first.reason}; {resource.reason}")
     return tuple(
         sorted(

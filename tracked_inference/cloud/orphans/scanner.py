@@ -116,7 +116,7 @@ class OrphanedResourceScanner:
             resources=engine.merge(found),
             gaps=(*self._extra_gaps, *gaps, *more),
             started_at=started,
-            accounts=tuple(account.name for account in accounts if account.name),
+            accounts=tuple(dict.fromkeys(account.name for account in accounts if account.name)),
             regions=tuple(dict.fromkeys(job.region for job in jobs)),
             prices_version=self._prices.version,
         )
