@@ -19,6 +19,7 @@ from tracked_inference.cloud.check.resources import UnreadableFileError
         ("a.yaml", b"{{- if .Values.on }}\napiVersion: v1\n{{- end }}\n", "render it first"),
         ("a.json", b'{"format_version": ', ":1: not valid JSON"),
         ("a.yaml", b"apiVersion: v1\nkind: {{ .Values.kind }}\n", "render it first"),
+        ("a.yaml", b"apiVersion: v1\nkind: Pod\nmetadata:\n  labels: {team: '{{ .Values.team }}'}\n", "render it first"),
         ("a.yaml", b"a: [1,\nb: }\n", ":2: not valid YAML"),
         ("plan", b"PK\x03\x04rest", "binary plan"),
         ("main.tf", b'resource "x" "y" {}\n', "only the plan"),
