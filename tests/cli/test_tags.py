@@ -202,4 +202,7 @@ def test_policy_writes_each_format():
     refused = run("policy", "--format", "tflint", "--resource-type", "ec2:instance")
     assert refused.exit_code == 2
     assert "takes no resource types" in refused.output
+    refused = run("policy", "--format", "aws-tag-policy", "--resource-type", "instance")
+    assert refused.exit_code == 2
+    assert "'instance' is no resource type" in refused.output
     assert run("policy", "--format", "scp", "--environment", "live").output.count('"live"') == 1

@@ -272,6 +272,8 @@ def test_lists_of_key_and_value_are_tags_too(run):
     assert run(change("awscc_s3_bucket.x", {"tags": entries}, kind="awscc_s3_bucket")).findings == ()
     report = run(change("awscc_s3_bucket.x", {"tags": entries[1:]}, kind="awscc_s3_bucket"))
     assert report.findings[0].remedy == 'tags = [{ key = "team", value = "<team>" }]'
+    report = run(change("awscc_s3_bucket.x", {"tags": None}, kind="awscc_s3_bucket"))
+    assert report.findings[0].remedy == 'tags = [{ key = "team", value = "<team>" }]'
 
 
 def test_google_labels_are_tags_too(run):

@@ -93,7 +93,7 @@ def _read_change(resource: Mapping[str, Any], file: str, defaults: _DefaultTags)
         file,
         after.get(attribute),
         (unknown.get(attribute), hidden),
-        remedy=_remedy("labels" if "labels" in attribute else "tags", after.get(attribute)),
+        remedy=_remedy("labels" if "labels" in attribute else "tags", kind, after.get(attribute)),
         open_ended=open_ended,
         labels="labels" in attribute,
     )
@@ -237,9 +237,9 @@ def _block(tags: Mapping[str, str]) -> str:
     return "{ " + ", ".join(f"{key} = {json.dumps(value)}" for key, value in tags.items()) + " }"
 
 
-def _remedy(attribute: str, value: object) -> Any:
+def _remedy(attribute: str, kind: str, value: object) -> Any:
     def write(tags: Mapping[str, str]) -> str:
-        if isinstance(value, list):
+        if isinstance(value, list) or (value is None and kind.startswith("awscc_")):
             entries = ", ".join(
                 f"{{ key = {json.dumps(key)}, value = {json.dumps(tags[key])} }}" for key in tags
             )
