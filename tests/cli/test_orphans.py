@@ -79,6 +79,16 @@ def test_a_scan_prints_the_dearest_first_with_totals(aws):
     assert "search" in result.stdout
 
 
+def test_nothing_is_cut_off(aws):
+    """Names are folded: one that is cut off could not be looked up."""
+    made = volume(10, team="t" * 200)
+
+    result = scan()
+
+    assert made in result.stdout
+    assert "\N{HORIZONTAL ELLIPSIS}" not in result.stdout
+
+
 def test_formats_for_machines(aws):
     """JSON and CSV on standard output are nothing but that."""
     made = volume(100)

@@ -49,6 +49,13 @@ def test_violations_exit_1_and_say_what_to_add(pod):
     assert "metadata.labels: {service: <service>}" in result.output
 
 
+def test_nothing_is_cut_off(pod):
+    """Address and remedy are folded: what is cut off could be neither found nor added."""
+    result = run("check", pod("{}", "a" * 200))
+
+    assert "\N{HORIZONTAL ELLIPSIS}" not in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

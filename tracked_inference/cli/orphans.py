@@ -211,15 +211,19 @@ def _print_table(report: ScanReport) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 180)
     if report.resources:
-        table = Table("per month", "resource", "kind", "region", "team", "days", "why")
-        table.columns[0].justify = table.columns[5].justify = "right"
+        table = Table("per month", "resource", "team", "days", "why")
+        table.columns[0].justify = table.columns[3].justify = "right"
+        for column in table.columns:
+            column.overflow = "fold"  # a name that is cut off could not be looked up
         for each in report.resources:
             age = "" if each.age_days is None else str(each.age_days)
             name = each.resource_id.partition("loadbalancer/")[2] or each.resource_id
-            cells = (dollars(each.monthly_cost_usd), name, each.resource_type, each.region, each.team, age)
+            place = f"{name}\n{each.resource_type}, {each.region}"
+            cells = (dollars(each.monthly_cost_usd), place, each.team, age)
             table.add_row(*(Text(cell) for cell in cells), Text(each.reason))
         console.print(table)
         teams = Table("team", "per month", "resources")
+        teams.columns[0].overflow = "fold"
         teams.columns[1].justify = teams.columns[2].justify = "right"
         for team, (usd, count) in report.by_team().items():
             teams.add_row(Text(team), dollars(usd), str(count))

@@ -173,6 +173,8 @@ def _print_table(report: CheckReport, *, strict: bool) -> None:
     shown = [finding for finding in report.findings if finding.status in {"violation", "unknown"}]
     if shown:
         table = Table("", "resource", "fault", "add", show_lines=True)
+        for column in table.columns:
+            column.overflow = "fold"  # what is cut off could be neither found nor added
         for finding in shown:
             resource = finding.resource
             place = f"\n{resource.file}:{resource.line}" if resource and resource.line else ""
