@@ -108,7 +108,11 @@ def check_resources(
     for resource in resources:
         checked += 1
         for finding in _check_one(resource, standard):
-            exemption = next((entry for entry in exemptions if entry.covers(resource, finding.key)), None)
+            covering = [entry for entry in exemptions if entry.covers(resource, finding.key)]
+            covering.sort(
+                key=lambda entry: entry.has_expired(today)
+            )  # one that holds before one that is over
+            exemption = covering[0] if covering else None
             if exemption is not None:
                 used.add(exemption)
             if exemption is not None and not exemption.has_expired(today):
