@@ -142,7 +142,8 @@ def test_a_name_that_is_no_text_can_be_reported(tmp_path):
         pytest.skip("this file system takes only names that are text")
 
     for output in ("table", "json", "sarif", "github"):
-        assert run("check", path, "--format", output).exit_code == 1
+        result = run("check", path, "--format", output)
+        assert (result.exit_code, type(result.exception)) == (1, SystemExit)
 
 
 def test_places_are_relative_to_where_the_check_runs(pod, tmp_path, monkeypatch):

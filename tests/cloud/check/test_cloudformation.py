@@ -6,6 +6,7 @@ import json
 from datetime import date
 
 import pytest
+import yaml
 
 from tracked_inference.cloud.check import check_resources, read_resources
 from tracked_inference.cloud.check.cloudformation import taggable_types
@@ -105,6 +106,17 @@ def test_globals_of_a_sam_template_count(run):
         ("created_by", "missing"),
     ]
     assert len([f for f in report.findings if f.resource.address == "Table"]) == 6
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML was built without libyaml")
+def test_a_question_mark_in_flow_style_is_text(run):
+    """Every scheduled function of SAM has one."""
+    report = run(
+        "Resources:\n  Rule:\n    Type: AWS::Events::Rule\n"
+        "    Properties: {ScheduleExpression: cron(17 6 * * ? *), Tags: [{Key: team, Value: documents}]}\n"
+    )
+
+    assert (report.resources_checked, len(report.findings)) == (1, 5)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from tracked_inference.cloud.check.resources import UnreadableFileError
         ("main.tf", b'resource "x" "y" {}\n', "only the plan"),
         ("a.yaml", b"\xff\x00\x80", "is not utf-8 text"),
         ("a.yaml", b"apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nwhen: 2026-13-45\n", "not valid YAML"),
+        ("a.json", b'{"Resources": {"\\ud83d": {"Type": "AWS::S3::Bucket"}}}', "no Unicode text"),
         ("a.json", b'{"format_version": "1.2", "resource_changes": [{"change": {"actions": ["create"]}}]}', "not shaped"),
     ],
 )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -133,7 +132,7 @@ def _shown(file: str) -> str:
 
 def _uri(file: str) -> str:
     shown = _shown(file)
-    return Path(shown).as_uri() if Path(shown).is_absolute() else quote(os.fsencode(shown))
+    return Path(shown).as_uri() if Path(shown).is_absolute() else quote(shown)
 
 
 def _sentence(finding: Finding) -> str:
