@@ -351,12 +351,23 @@ def test_plans_that_cannot_be_judged_are_refused(run, plan, said):
         run(**plan)
 
 
-def test_a_state_is_told_from_a_plan(tmp_path):
-    """terraform show -json without a plan file gives a state, and is refused by name."""
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"format_version": "1.0", "terraform_version": "1.11.4", "values": {"root_module": {}}},
+        {"format_version": "1.0"},  # of an empty state
+        {"version": 4, "terraform_version": "1.11.4", "serial": 1, "lineage": "a-b", "resources": []},
+    ],
+    ids=["terraform show -json", "empty", "terraform.tfstate"],
+)
+def test_a_state_is_told_from_a_plan(tmp_path, state):
+    """terraform show -json without a plan file gives a state; that and the state file are refused by name."""
     path = tmp_path / "state.json"
-    path.write_text('{"format_version": "1.0", "terraform_version": "1.11.4", "values": {"root_module": {}}}')
+    path.write_text(json.dumps(state))
 
-    with pytest.raises(UnreadableFileError, match="state"):
+    with pytest.raises(
+        UnreadableFileError, match="this is a state, not a plan: terraform show -json PLANFILE"
+    ):
         read_resources(path)
 
 

@@ -27,7 +27,11 @@ _SKIPPED = frozenset({"no-op", "read", "delete", "forget"})
 
 def looks_like_terraform(document: object) -> bool:
     """Whether a JSON document is Terraform's."""
-    return isinstance(document, dict) and "format_version" in document
+    return isinstance(document, dict) and ("format_version" in document or _is_state_file(document))
+
+
+def _is_state_file(document: Mapping[str, Any]) -> bool:
+    return "lineage" in document and "terraform_version" in document
 
 
 def read_plan(
@@ -40,6 +44,10 @@ def read_plan(
         UnreadableFileError: It is a state and not a plan, of another format version, or of a failed plan.
 
     """
+    if _is_state_file(plan) or not plan.keys() & {"resource_changes", "planned_values"}:
+        raise UnreadableFileError(
+            f"{file}: this is a state, not a plan: terraform show -json PLANFILE > plan.json"
+        )
     version = str(plan.get("format_version"))
     if version.partition(".")[0] != "1":
         raise UnreadableFileError(
@@ -47,10 +55,6 @@ def read_plan(
         )
     if plan.get("errored"):
         raise UnreadableFileError(f"{file}: this plan failed half-way and is incomplete; make it again")
-    if "resource_changes" not in plan and "planned_values" not in plan:
-        raise UnreadableFileError(
-            f"{file}: this is a state, not a plan: terraform show -json PLANFILE > plan.json"
-        )
     defaults = _DefaultTags(plan.get("configuration"))
     for change in plan.get("resource_changes") or ():
         if change.get("mode", "managed") == "managed" and _is_wanted(
