@@ -172,6 +172,38 @@ def test_default_tags_decided_later_leave_it_unknown(run):
     assert (report.count("violation"), report.count("unknown")) == (0, 5)
 
 
+def test_the_default_tags_of_another_alias_excuse_nobody(run):
+    """Each resource is held against its own provider: through modules, instances and keys with brackets in them."""
+    full_name = "registry.terraform.io/hashicorp/aws"
+    tagged = {"default_tags": [{"tags": {"references": ["local.tags"]}}]}
+    configuration = {
+        "provider_config": {
+            "aws": {"name": "aws", "full_name": full_name, "expressions": tagged},
+            "aws.bare": {"name": "aws", "full_name": full_name, "alias": "bare", "expressions": {}},
+        },
+        "root_module": {
+            "resources": [{"address": "aws_instance.tagged", "provider_config_key": "aws"}],
+            "module_calls": {
+                "a": {"module": {"module_calls": {"b": {"module": {
+                    "resources": [{"address": "aws_instance.bare", "provider_config_key": "aws.bare"}],
+                }}}}},
+            },
+        },
+    }  # fmt: skip
+    bare = 'module.a["x]."].module.b[0].aws_instance.bare["y"]'
+
+    report = run(
+        change("aws_instance.tagged[0]", {"tags": None}, unknown={"tags_all": True}),
+        change(bare, {"tags": None}, unknown={"tags_all": True}),
+        configuration=configuration,
+    )
+
+    assert {(f.resource.address, f.status) for f in report.findings} == {
+        ("aws_instance.tagged[0]", "unknown"),
+        (bare, "violation"),
+    }
+
+
 def test_without_a_configuration_in_the_plan_nothing_is_claimed(run):
     """A plan cut down to its changes cannot tell, so it is unknown."""
     report = run(change("aws_instance.web", {"tags": None}, unknown={"tags_all": True}))

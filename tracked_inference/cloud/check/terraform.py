@@ -8,6 +8,7 @@ Format: https://developer.hashicorp.com/terraform/internals/json-format
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.cloud.check.resources import TaggedResource, UnreadableFileError
@@ -219,22 +220,40 @@ def _item(marks: object, index: int, key: str) -> object:
 
 
 class _DefaultTags:
-    """Which providers of a plan have `default_tags` or `default_labels`; without a configuration in the plan, any might."""
+    """Which resources may get default tags or labels of their provider; without a configuration, any may."""
 
     def __init__(self, configuration: Mapping[str, Any] | None) -> None:
         self._known = configuration is not None
-        providers = (configuration or {}).get("provider_config") or {}
-        self._with_defaults = {
-            str(provider.get("full_name") or provider.get("name"))
-            for provider in providers.values()
-            if (provider.get("expressions") or {}).keys() & {"default_tags", "default_labels"}
-        }
+        self._providers = (configuration or {}).get("provider_config") or {}
+        self._keys = dict(_provider_keys((configuration or {}).get("root_module") or {}))
 
     def may_add_to(self, resource: Mapping[str, Any]) -> bool:
         if not self._known:
             return True
+        key = self._keys.get(_INSTANCE.sub("", resource["address"]))
+        if key in self._providers:  # one alias may have defaults where another has none
+            return _has_defaults(self._providers[key])
         name = str(resource.get("provider_name", ""))
-        return any(known in {name, name.rpartition("/")[2]} for known in self._with_defaults)
+        return any(
+            _has_defaults(provider)
+            for provider in self._providers.values()
+            if str(provider.get("full_name") or provider.get("name")) in {name, name.rpartition("/")[2]}
+        )
+
+
+_INSTANCE = re.compile(r'\[(?:\d+|"(?:[^"\\]|\\.)*")\]')  # [0] or ["key"], of a resource or a module
+
+
+def _provider_keys(module: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for resource in module.get("resources") or ():
+        if "provider_config_key" in resource:
+            yield prefix + resource["address"], resource["provider_config_key"]
+    for name, call in (module.get("module_calls") or {}).items():
+        yield from _provider_keys(call.get("module") or {}, f"{prefix}module.{name}.")
+
+
+def _has_defaults(provider: Mapping[str, Any]) -> bool:
+    return bool((provider.get("expressions") or {}).keys() & {"default_tags", "default_labels"})
 
 
 def _block(tags: Mapping[str, str]) -> str:
