@@ -97,6 +97,7 @@ def scan(
     Exit 0: done. 1: dearer than --fail-over. 2: bad input. 3: something could not be seen, whatever the cost.
     """
     from tracked_inference.cloud.orphans import OrphanedResourceScanner, PriceBook, Thresholds
+    from tracked_inference.cloud.orphans.output import cents
     from tracked_inference.cloud.orphans.textfile import write_textfile
 
     if textfile is not None and textfile.suffix != ".prom":
@@ -132,7 +133,7 @@ def scan(
         click.echo(f"incomplete: {len(report.gaps)} gaps; what is there is unknown, not absent", err=True)
         sys.exit(3)
     if fail_over is not None and report.total_monthly_usd > fail_over:
-        click.echo(f"over the limit: {report.total_monthly_usd:.2f} > {fail_over} USD a month", err=True)
+        click.echo(f"over the limit: {cents(report.total_monthly_usd)} > {fail_over} USD a month", err=True)
         sys.exit(1)
 
 

@@ -11,6 +11,7 @@ from tracked_inference.cloud.orphans import engine
 from tracked_inference.cloud.orphans.aws import Account, RegionalAws, RegionCache
 from tracked_inference.cloud.orphans.detectors import DETECTORS, ScanContext
 from tracked_inference.cloud.orphans.model import Gap, OrphanedResource, ScanReport, Thresholds
+from tracked_inference.cloud.orphans.output import cents
 from tracked_inference.cloud.orphans.prices import PriceBook
 from tracked_inference.errors import ConfigurationError
 
@@ -179,8 +180,8 @@ def _log(report: ScanReport) -> None:
     log.info(
         "orphan.scan.completed",
         orphaned_resource_count=len(report.resources),
-        estimated_monthly_waste_usd=float(round(waste, 2)),
-        estimated_annual_waste_usd=float(round(waste * 12, 2)),
+        estimated_monthly_waste_usd=float(cents(waste)),
+        estimated_annual_waste_usd=float(cents(waste * 12)),
         unknown_cost_count=report.unknown_cost_count,
         gap_count=len(report.gaps),
     )
