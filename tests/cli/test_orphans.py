@@ -79,6 +79,16 @@ def test_a_scan_prints_the_dearest_first_with_totals(aws):
     assert "search" in result.stdout
 
 
+def test_nothing_is_cut_off(aws):
+    """Names are folded: one that is cut off could not be looked up."""
+    made = volume(10, team="t" * 200)
+
+    result = scan()
+
+    assert made in result.stdout
+    assert "\N{HORIZONTAL ELLIPSIS}" not in result.stdout
+
+
 def test_formats_for_machines(aws):
     """JSON and CSV on standard output are nothing but that."""
     made = volume(100)
@@ -139,6 +149,17 @@ def test_prices_of_ones_own_and_metrics(aws, tmp_path):
     )
 
 
+def test_a_metrics_file_that_cannot_be_written_costs_no_report(aws, tmp_path):
+    """Exit 2, after what the scan has found."""
+    made = volume(100)
+
+    result = scan("--textfile", tmp_path / "none" / "orphans.prom")
+
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
+    assert made in result.stdout
+
+
 def test_nothing_found_is_said(aws):
     """An account without orphans: exit 0 and a sum of nothing."""
     result = scan()
@@ -154,8 +175,11 @@ def test_nothing_found_is_said(aws):
         (["scan", "--fail-over", "much"], "is no sum of US dollars"),
         (["scan", "--prices", "none.json"], "none.json: cannot be read"),
         (["scan", "--textfile", "metrics.txt"], "ending in .prom"),
+        (["scan", "--region", "us-east-1a"], "'us-east-1a' is no region"),
+        (["scan", "--role-arn", "orphans"], "'orphans' is no role"),
         (["scan", "--live-prices"], "needs --region"),
         (["policy", "--only", "x"], "no detector 'x'"),
+        (["policy", "--role-arn", "orphans"], "'orphans' is no role"),
         (["prices", "--region", "xx-north-9"], "no rates for 'xx-north-9'"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -48,6 +49,13 @@ def test_violations_exit_1_and_say_what_to_add(pod):
     assert "metadata.labels: {service: <service>}" in result.output
 
 
+def test_nothing_is_cut_off(pod):
+    """Address and remedy are folded: what is cut off could be neither found nor added."""
+    result = run("check", pod("{}", "a" * 200))
+
+    assert "\N{HORIZONTAL ELLIPSIS}" not in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -55,6 +63,7 @@ def test_violations_exit_1_and_say_what_to_add(pod):
         (["{pod}", "--allow", "owner=x"], "--allow owner=x"),
         (["{pod}", "--allow", "team=No Slug"], "no slug"),
         (["{pod}", "--stack-tag", "team"], "--stack-tag team"),
+        (["{pod}", "--label-prefix", "No Domain"], "--label-prefix No Domain"),
         (["{pod}", "--exemptions", "none.yaml"], "none.yaml: cannot be read"),
         (["{pod}", "--baseline", "none.json"], "none.json: cannot be read"),
         (["{pod}", "--format", "xml"], "xml"),
@@ -106,6 +115,35 @@ def test_sarif_is_sarif(pod, tmp_path):
     assert environment["locations"][0]["physicalLocation"]["region"]["startLine"] == 1
     again = run("check", pod("{service: s}"), "--format", "sarif", "--exemptions", exemptions)
     assert again.output == result.output
+
+
+def test_every_sarif_result_has_a_place_and_suppressions(pod, tmp_path):
+    """GitHub refuses the whole file for a result without a place; SARIF wants suppressions of all or of none."""
+    exemptions = tmp_path / "e.yaml"
+    exemptions.write_text("exemptions:\n- {address: Pod/web, keys: [team], reason: new, expires: 2999-01-01}\n"
+                          "- {address: Pod/old, reason: new, expires: 2020-01-01}\n")  # fmt: skip
+
+    result = run("check", pod("{service: s}"), "--format", "sarif", "--exemptions", exemptions)
+
+    (sarif_run,) = json.loads(result.output)["runs"]
+    *_, expired = sarif_run["results"]
+    place = expired["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"].endswith("e.yaml")
+    assert place["region"] == {"startLine": 3}
+    assert [len(each["suppressions"]) for each in sarif_run["results"]] == [1, 0, 0, 0, 0, 0]
+
+
+def test_a_name_that_is_no_text_can_be_reported(tmp_path):
+    """File names are bytes: one that is no UTF-8 is written as its bytes."""
+    path = tmp_path / os.fsdecode(b"p\xff.yaml")
+    try:
+        path.write_text(POD.format(name="web", labels="{}"))
+    except OSError:
+        pytest.skip("this file system takes only names that are text")
+
+    for output in ("table", "json", "sarif", "github"):
+        result = run("check", path, "--format", output)
+        assert (result.exit_code, type(result.exception)) == (1, SystemExit)
 
 
 def test_places_are_relative_to_where_the_check_runs(pod, tmp_path, monkeypatch):
@@ -172,4 +210,7 @@ def test_policy_writes_each_format():
     refused = run("policy", "--format", "tflint", "--resource-type", "ec2:instance")
     assert refused.exit_code == 2
     assert "takes no resource types" in refused.output
+    refused = run("policy", "--format", "aws-tag-policy", "--resource-type", "instance")
+    assert refused.exit_code == 2
+    assert "'instance' is no resource type" in refused.output
     assert run("policy", "--format", "scp", "--environment", "live").output.count('"live"') == 1

@@ -8,15 +8,18 @@ from pathlib import Path
 
 from tests.cloud.orphans.estate import NOW
 from tracked_inference.cloud import OrphanedResource, PriceBook, ScanReport, TagStandard
+from tracked_inference.cloud.check import check_resources, read_resources
 from tracked_inference.cloud.check.cloudformation import taggable_types
 from tracked_inference.cloud.orphans.detectors import DETECTORS
 from tracked_inference.cloud.orphans.engine import ENGINE_ACTIONS
+from tracked_inference.cloud.orphans.iam import declared_actions, iam_policy
 from tracked_inference.cloud.orphans.textfile import write_textfile
 from tracked_inference.cloud.policies import POLICY_FORMATS
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "reference" / "cloud.md").read_text()
 HOWTO = (DOCS / "howto" / "tags.md").read_text()
+SCANNING = (DOCS / "howto" / "orphans.md").read_text()
 
 
 def section(title):
@@ -92,6 +95,22 @@ def test_figures_of_the_page_are_those_of_the_data():
     assert f"{len(taggable_types()):,} types" in PAGE
     assert f"{agreed + len(_bundled_instances()):,} figures" in PAGE
     assert book.version in PAGE
+
+
+def test_the_lambda_may_do_what_the_scan_needs(tmp_path):
+    """The policy of the template is the generated one, and the template keeps our own standard."""
+    import yaml
+
+    text = next(
+        block for block in re.findall(r"```yaml\n(.*?)```", SCANNING, re.DOTALL) if "Handler" in block
+    )
+    (tmp_path / "template.yaml").write_text(text)
+    properties = yaml.safe_load(text)["Resources"]["Scan"]["Properties"]
+
+    (statement,) = properties["Policies"][0]["Statement"]
+    (generated,) = json.loads(iam_policy(declared_actions()))["Statement"]
+    assert {**statement, "Sid": generated["Sid"]} == generated
+    assert check_resources(read_resources(tmp_path / "template.yaml"), today=NOW.date()).findings == ()
 
 
 def test_every_policy_format_stands_in_the_howto():

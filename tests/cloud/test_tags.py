@@ -187,3 +187,12 @@ def test_the_keys_are_legal_names_everywhere():
     for key in GOOD.to_dict():
         assert KUBERNETES_NAME.fullmatch(key)
         assert re.fullmatch("[a-z][a-z0-9_-]{0,62}", key)
+
+
+def test_a_feature_of_blanks_is_no_feature_left_out():
+    """It would be sent as it stands: an optional tag is absent or legal."""
+    tags = ResourceTags("documents", "summariser", "production", "api", "cc-42", "deploy", "  ")
+
+    (fault,) = validate_tags(tags)
+    assert fault.startswith("feature must be a slug")
+    assert validate_tags(dataclasses.replace(tags, feature="")) == []

@@ -97,6 +97,7 @@ def scan(
     Exit 0: done. 1: dearer than --fail-over. 2: bad input. 3: something could not be seen, whatever the cost.
     """
     from tracked_inference.cloud.orphans import OrphanedResourceScanner, PriceBook, Thresholds
+    from tracked_inference.cloud.orphans.output import cents
     from tracked_inference.cloud.orphans.textfile import write_textfile
 
     if textfile is not None and textfile.suffix != ".prom":
@@ -122,17 +123,17 @@ def scan(
             report = _with_progress(scanner)
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from error
+    _print(report, output)
     if textfile is not None:
         try:
             write_textfile(report, textfile)
         except OSError as error:
             raise click.UsageError(f"--textfile {textfile}: cannot be written: {error.strerror}") from error
-    _print(report, output)
     if report.gaps:
         click.echo(f"incomplete: {len(report.gaps)} gaps; what is there is unknown, not absent", err=True)
         sys.exit(3)
     if fail_over is not None and report.total_monthly_usd > fail_over:
-        click.echo(f"over the limit: {report.total_monthly_usd:.2f} > {fail_over} USD a month", err=True)
+        click.echo(f"over the limit: {cents(report.total_monthly_usd)} > {fail_over} USD a month", err=True)
         sys.exit(1)
 
 
@@ -211,15 +212,19 @@ def _print_table(report: ScanReport) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 180)
     if report.resources:
-        table = Table("per month", "resource", "kind", "region", "team", "days", "why")
-        table.columns[0].justify = table.columns[5].justify = "right"
+        table = Table("per month", "resource", "team", "days", "why")
+        table.columns[0].justify = table.columns[3].justify = "right"
+        for column in table.columns:
+            column.overflow = "fold"  # a name that is cut off could not be looked up
         for each in report.resources:
             age = "" if each.age_days is None else str(each.age_days)
             name = each.resource_id.partition("loadbalancer/")[2] or each.resource_id
-            cells = (dollars(each.monthly_cost_usd), name, each.resource_type, each.region, each.team, age)
+            place = f"{name}\n{each.resource_type}, {each.region}"
+            cells = (dollars(each.monthly_cost_usd), place, each.team, age)
             table.add_row(*(Text(cell) for cell in cells), Text(each.reason))
         console.print(table)
         teams = Table("team", "per month", "resources")
+        teams.columns[0].overflow = "fold"
         teams.columns[1].justify = teams.columns[2].justify = "right"
         for team, (usd, count) in report.by_team().items():
             teams.add_row(Text(team), dollars(usd), str(count))
@@ -240,11 +245,16 @@ def _print_table(report: ScanReport) -> None:
 def policy(only: tuple[str, ...], role_arns: tuple[str, ...], *, live_prices: bool) -> None:
     """Print the least IAM policy that a scan needs."""
     from tracked_inference.cloud.orphans.detectors import DETECTORS
+    from tracked_inference.cloud.orphans.engine import check_names
     from tracked_inference.cloud.orphans.iam import declared_actions, iam_policy
 
     known = [detector.name for detector in DETECTORS]
     if unknown := [name for name in only if name not in known]:
         raise click.UsageError(f"no detector {unknown[0]!r}; there are {', '.join(known)}")
+    try:
+        check_names((), role_arns)
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from error
     click.echo(iam_policy(declared_actions(only, live_prices=live_prices), role_arns), nl=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ __all__ = ["command"]
 POLICY_FORMATS = ("aws-tag-policy", "scp", "c7n-left", "tflint", "kyverno", "terraform-default-tags")
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_PREFIX = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/?")  # a DNS subdomain, as Kubernetes has it
 
 
 @click.group(name="tags")
@@ -69,6 +71,8 @@ def _standard(environments: tuple[str, ...], allowed: tuple[str, ...], label_pre
     for value in (*environments, *(value for values in lists.values() for value in values)):
         if not is_slug(value):
             raise click.UsageError(f"{value!r} is no slug, so nothing could ever be tagged with it legally")
+    if label_prefix and not _PREFIX.fullmatch(label_prefix):
+        raise click.UsageError(f"--label-prefix {label_prefix}: write a domain, such as cost.example.com/")
     standard = replace(DEFAULT_STANDARD, allowed=lists, label_prefix=label_prefix)
     return replace(standard, environments=environments) if environments else standard
 
@@ -169,6 +173,8 @@ def _print_table(report: CheckReport, *, strict: bool) -> None:
     shown = [finding for finding in report.findings if finding.status in {"violation", "unknown"}]
     if shown:
         table = Table("", "resource", "fault", "add", show_lines=True)
+        for column in table.columns:
+            column.overflow = "fold"  # what is cut off could be neither found nor added
         for finding in shown:
             resource = finding.resource
             place = f"\n{resource.file}:{resource.line}" if resource and resource.line else ""

@@ -135,10 +135,10 @@ def check_tags(tags: Mapping[str, object], standard: TagStandard = DEFAULT_STAND
     problems = []
     for key in standard.keys:
         value = tags.get(key)
-        if value is None or (isinstance(value, str) and not value.strip()):
-            if key in standard.required:
-                problems.append(_missing(key, tags, standard))
-        elif problem := _check_value(key, value, standard):
+        blank = value is None or (isinstance(value, str) and not value.strip())
+        if blank and key in standard.required:
+            problems.append(_missing(key, tags, standard))
+        elif value not in (None, "") and (problem := _check_value(key, value, standard)):
             problems.append(problem)
     return problems
 

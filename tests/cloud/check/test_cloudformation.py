@@ -6,6 +6,7 @@ import json
 from datetime import date
 
 import pytest
+import yaml
 
 from tracked_inference.cloud.check import check_resources, read_resources
 from tracked_inference.cloud.check.cloudformation import taggable_types
@@ -71,6 +72,67 @@ def test_map_shaped_tags_and_other_property_names(run):
         "Files": "FileSystemTags: [{Key: service, Value: <service>}]",
     }
     assert not [f for f in report.findings if f.key == "team"]
+
+
+def test_an_autoscaling_group_says_what_its_tags_reach(run):
+    """PropagateAtLaunch is required there: without it CloudFormation refuses what the remedy says."""
+    report = run("Resources:\n  Group:\n    Type: AWS::AutoScaling::AutoScalingGroup\n")
+
+    assert report.findings[0].remedy == "Tags: [{Key: team, Value: <team>, PropagateAtLaunch: true}]"
+
+
+def test_a_remedy_is_text_where_yaml_would_read_something_else(run):
+    """`no` alone is false in YAML."""
+    report = run(
+        "Resources:\n  Web:\n    Type: AWS::EC2::Instance\n    Properties:\n"
+        "      Tags: [{Key: team, Value: 'NO'}]\n"
+    )
+
+    assert report.findings[0].remedy == 'Tags: [{Key: team, Value: "no"}]'
+
+
+def test_globals_of_a_sam_template_count(run):
+    """Tags of Globals reach every function; a function's own are added to them."""
+    report = run(
+        "Transform: AWS::Serverless-2016-10-31\n"
+        "Globals:\n  Function:\n    Tags: {team: documents, service: !Ref Service, environment: prod}\n"
+        "Resources:\n  Worker:\n    Type: AWS::Serverless::Function\n"
+        "    Properties: {Tags: {environment: production, component: worker, cost_center: cc-42}}\n"
+        "  Table:\n    Type: AWS::Serverless::SimpleTable\n"
+    )
+
+    assert [(f.key, f.kind) for f in report.findings if f.resource.address == "Worker"] == [
+        ("service", "unknown"),
+        ("created_by", "missing"),
+    ]
+    assert len([f for f in report.findings if f.resource.address == "Table"]) == 6
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML was built without libyaml")
+def test_a_question_mark_in_flow_style_is_text(run):
+    """Every scheduled function of SAM has one."""
+    report = run(
+        "Resources:\n  Rule:\n    Type: AWS::Events::Rule\n"
+        "    Properties: {ScheduleExpression: cron(17 6 * * ? *), Tags: [{Key: team, Value: documents}]}\n"
+    )
+
+    assert (report.resources_checked, len(report.findings)) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "Web:\n    Type: AWS::EC2::Instance\n    Properties: {'Fn::Transform': {Name: 'AWS::Include'}}",
+        "Fn::Transform: {Name: 'AWS::Include'}",
+        "Fn::ForEach::Topics: [X, [a], {'T${X}': {Type: 'AWS::SNS::Topic'}}]",
+        "Web:\n    Type: AWS::EC2::LaunchTemplate\n    Properties: {LaunchTemplateData: {TagSpecifications: !If [a, b, c]}}",
+    ],
+)
+def test_what_a_macro_or_function_may_bring_is_unknown(run, resource):
+    """Neither missing nor passed over."""
+    report = run(f"Resources:\n  {resource}\n  Filler: {{Type: 'AWS::IAM::Policy'}}\n")
+
+    assert (report.count("unknown"), report.count("violation")) == (6, 0)
 
 
 @pytest.mark.parametrize(

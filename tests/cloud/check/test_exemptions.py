@@ -61,6 +61,20 @@ def test_an_expired_exemption_fails_even_when_nothing_is_wrong(tmp_path):
     assert sorted(f.kind for f in faulty.failures()) == ["expired", "missing"]
 
 
+def test_an_expired_exemption_does_not_hide_one_that_holds(tmp_path):
+    """Of two that cover a finding the one that holds counts, and is not said to be unused."""
+    given = exemptions(
+        tmp_path,
+        "exemptions:\n- {address: 'aws_*', reason: old, expires: 2026-11-22}\n"
+        "- {address: 'aws_instance.*', reason: new, expires: 2027-01-31}\n",
+    )
+
+    report = check_resources([resource()], today=TODAY, exemptions=given)
+
+    assert [f.kind for f in report.failures()] == ["expired"]
+    assert (report.count("exempt"), report.unused_exemptions) == (6, ())
+
+
 def test_an_exemption_is_for_its_keys_and_addresses_alone(tmp_path):
     """Other keys and other resources still fail; brackets in an address mean themselves."""
     given = exemptions(

@@ -146,3 +146,15 @@ def test_custom_workloads_with_a_pod_template_are_checked(run):
     )
 
     assert places(report) == ["Rollout/r (spec.template)"]
+
+
+def test_an_address_is_refused_once_and_only_where_the_key_is_asked_for(tmp_path):
+    """A label with an address has one fault, whatever its case; a standard without the key has none."""
+    path = tmp_path / "pod.yaml"
+    path.write_text(
+        f"apiVersion: v1\nkind: Pod\nmetadata: {{name: x, labels: {LABELS.replace('deploy', 'Alice@Example.com')}}}\n"
+    )
+    resources = read_resources(path)
+
+    assert [f.key for f in check_resources(resources, today=TODAY).findings] == ["created_by"]
+    assert check_resources(resources, TagStandard(required=("team",)), today=TODAY).findings == ()

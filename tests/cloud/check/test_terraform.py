@@ -172,6 +172,38 @@ def test_default_tags_decided_later_leave_it_unknown(run):
     assert (report.count("violation"), report.count("unknown")) == (0, 5)
 
 
+def test_the_default_tags_of_another_alias_excuse_nobody(run):
+    """Each resource is held against its own provider: through modules, instances and keys with brackets in them."""
+    full_name = "registry.terraform.io/hashicorp/aws"
+    tagged = {"default_tags": [{"tags": {"references": ["local.tags"]}}]}
+    configuration = {
+        "provider_config": {
+            "aws": {"name": "aws", "full_name": full_name, "expressions": tagged},
+            "aws.bare": {"name": "aws", "full_name": full_name, "alias": "bare", "expressions": {}},
+        },
+        "root_module": {
+            "resources": [{"address": "aws_instance.tagged", "provider_config_key": "aws"}],
+            "module_calls": {
+                "a": {"module": {"module_calls": {"b": {"module": {
+                    "resources": [{"address": "aws_instance.bare", "provider_config_key": "aws.bare"}],
+                }}}}},
+            },
+        },
+    }  # fmt: skip
+    bare = 'module.a["x]."].module.b[0].aws_instance.bare["y"]'
+
+    report = run(
+        change("aws_instance.tagged[0]", {"tags": None}, unknown={"tags_all": True}),
+        change(bare, {"tags": None}, unknown={"tags_all": True}),
+        configuration=configuration,
+    )
+
+    assert {(f.resource.address, f.status) for f in report.findings} == {
+        ("aws_instance.tagged[0]", "unknown"),
+        (bare, "violation"),
+    }
+
+
 def test_without_a_configuration_in_the_plan_nothing_is_claimed(run):
     """A plan cut down to its changes cannot tell, so it is unknown."""
     report = run(change("aws_instance.web", {"tags": None}, unknown={"tags_all": True}))
@@ -194,6 +226,19 @@ def test_sensitive_values_are_never_shown(run):
     assert all(
         "hunter2" not in (f.message + f.remedy).lower() and "Prodd" not in f.message for f in whole.findings
     )
+
+
+def test_a_mark_on_tags_hides_their_copy_in_tags_all(run):
+    """The provider copies tags to tags_all without their marks: a value that is sensitive in one is in both."""
+    tags = {**GOOD, "cost_center": "Hunter2 Secret"}
+    after = {"tags": tags, "tags_all": tags}
+
+    one = run(change("aws_instance.web", after, sensitive={"tags": {"cost_center": True}, "tags_all": {}}))
+    whole = run(change("aws_instance.web", after, sensitive={"tags": True, "tags_all": {}}))
+
+    for report in (one, whole):
+        (finding,) = report.findings
+        assert "hunter2" not in (finding.message + finding.remedy).lower()
 
 
 def test_autoscaling_groups_carry_tag_blocks(run):
@@ -239,12 +284,27 @@ def test_launch_templates_are_checked_for_what_they_start(run):
     assert 'resource_type = "volume"' in report.findings[0].remedy
 
 
+def test_tag_specifications_decided_later_are_unknown(run):
+    """Blocks that are written only when applied are not passed over."""
+    after = {"tags": GOOD, "tags_all": GOOD}
+
+    report = run(
+        change(
+            "aws_launch_template.web", after, unknown={"tag_specifications": True}, kind="aws_launch_template"
+        )
+    )
+
+    assert (report.resources_checked, report.count("unknown"), report.count("violation")) == (2, 6, 0)
+
+
 def test_lists_of_key_and_value_are_tags_too(run):
     """The awscc provider writes tags as a list."""
     entries = [{"key": key, "value": value} for key, value in GOOD.items()]
 
     assert run(change("awscc_s3_bucket.x", {"tags": entries}, kind="awscc_s3_bucket")).findings == ()
     report = run(change("awscc_s3_bucket.x", {"tags": entries[1:]}, kind="awscc_s3_bucket"))
+    assert report.findings[0].remedy == 'tags = [{ key = "team", value = "<team>" }]'
+    report = run(change("awscc_s3_bucket.x", {"tags": None}, kind="awscc_s3_bucket"))
     assert report.findings[0].remedy == 'tags = [{ key = "team", value = "<team>" }]'
 
 
@@ -258,6 +318,61 @@ def test_google_labels_are_tags_too(run):
     assert report.findings[0].remedy == 'labels = { team = "<team>" }'
 
 
+def test_an_unlabelled_google_resource_is_not_excused_by_labels_known_after_apply(run):
+    """Without default labels nothing can fill effective_labels; with them, an unknown value may hold every key."""
+    unlabelled = change(
+        "google_storage_bucket.x", {"labels": None}, kind="google_storage_bucket",
+        unknown={"effective_labels": True, "terraform_labels": True},
+    )  # fmt: skip
+    unlabelled["provider_name"] = "registry.terraform.io/hashicorp/google"
+    google = {"name": "google", "full_name": "registry.terraform.io/hashicorp/google"}
+    defaults = {**google, "expressions": {"default_labels": {"references": ["local.labels"]}}}
+
+    bare = run(unlabelled, configuration={"provider_config": {"google": google}})
+    filled = run(unlabelled, configuration={"provider_config": {"google": defaults}})
+
+    assert (bare.count("violation"), bare.count("unknown")) == (6, 0)
+    assert (filled.count("violation"), filled.count("unknown")) == (0, 6)
+
+
+@pytest.mark.parametrize("network_tags", [["http-server"], [], None])
+def test_network_tags_of_google_are_no_tags(run, network_tags):
+    """What a firewall rule matches says nothing of who pays: labels do, before provider 5.0 as well."""
+    labels = {**GOOD, "created_by": "deploy"}
+    after = {"tags": network_tags, "labels": {key: labels[key] for key in labels if key != "team"}}
+
+    report = run(change("google_compute_instance.x", after, kind="google_compute_instance"))
+
+    assert [(f.key, f.remedy) for f in report.findings] == [("team", 'labels = { team = "<team>" }')]
+
+
+def test_tags_that_are_names_alone_are_left_alone(run):
+    """Some providers' tags are a list of names, in which there is no place for ours."""
+    report = run(change("datadog_monitor.x", {"tags": ["team:search"]}, kind="datadog_monitor"))
+
+    assert report.resources_checked == 0
+
+
+def test_google_takes_no_address_as_a_label(run):
+    """An e-mail address is legal as an AWS tag, and Google refuses it: the remedy is its nearest slug."""
+    report = run(change("google_storage_bucket.x", {"labels": GOOD}, kind="google_storage_bucket"))
+
+    (finding,) = report.findings
+    assert (finding.key, finding.kind) == ("created_by", "illegal")
+    assert finding.remedy == 'labels = { created_by = "alice_example_com" }'
+
+
+def test_a_sensitive_address_is_refused_without_showing_it(run):
+    """The value of a sensitive label is in neither message nor remedy."""
+    sensitive = {"labels": {"created_by": True}}
+    report = run(
+        change("google_storage_bucket.x", {"labels": GOOD}, kind="google_storage_bucket", sensitive=sensitive)
+    )
+
+    (finding,) = report.findings
+    assert "alice" not in finding.message + finding.remedy
+
+
 @pytest.mark.parametrize(
     ("plan", "said"),
     [({"format_version": "2.0"}, "2.0"), ({"errored": True}, "incomplete")],
@@ -268,12 +383,23 @@ def test_plans_that_cannot_be_judged_are_refused(run, plan, said):
         run(**plan)
 
 
-def test_a_state_is_told_from_a_plan(tmp_path):
-    """terraform show -json without a plan file gives a state, and is refused by name."""
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"format_version": "1.0", "terraform_version": "1.11.4", "values": {"root_module": {}}},
+        {"format_version": "1.0"},  # of an empty state
+        {"version": 4, "terraform_version": "1.11.4", "serial": 1, "lineage": "a-b", "resources": []},
+    ],
+    ids=["terraform show -json", "empty", "terraform.tfstate"],
+)
+def test_a_state_is_told_from_a_plan(tmp_path, state):
+    """terraform show -json without a plan file gives a state; that and the state file are refused by name."""
     path = tmp_path / "state.json"
-    path.write_text('{"format_version": "1.0", "terraform_version": "1.11.4", "values": {"root_module": {}}}')
+    path.write_text(json.dumps(state))
 
-    with pytest.raises(UnreadableFileError, match="state"):
+    with pytest.raises(
+        UnreadableFileError, match="this is a state, not a plan: terraform show -json PLANFILE"
+    ):
         read_resources(path)
 
 

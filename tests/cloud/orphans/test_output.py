@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+from decimal import Decimal
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cloud.orphans.estate import NOW
 from tracked_inference.cloud import OrphanedResource, ScanReport
 from tracked_inference.cloud.orphans.model import Gap
-from tracked_inference.cloud.orphans.output import as_csv, as_json, as_markdown
+from tracked_inference.cloud.orphans.output import as_csv, as_json, as_markdown, dollars
 from tracked_inference.cloud.orphans.textfile import write_textfile
 
 REPORT = ScanReport(
@@ -85,3 +87,12 @@ def test_metrics_add_up_by_kind_team_and_region(tmp_path):
     assert samples["cloud_orphan_scan_gaps",] == 1
     assert samples["cloud_orphan_scan_timestamp_seconds",] == NOW.timestamp()
     assert [entry.name for entry in tmp_path.iterdir()] == ["orphans.prom"]
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [("16.425", "$16.43"), ("23.725", "$23.73"), ("0.004999", "$0.00"), ("12345.6", "$12,345.60")],
+)
+def test_half_a_cent_is_rounded_up(usd, text):
+    """A load balancer at 0.0225 x 730 is the 16.43 dollars that everyone else shows."""
+    assert dollars(Decimal(usd)) == text

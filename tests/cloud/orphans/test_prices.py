@@ -138,6 +138,8 @@ def test_rates_of_ones_own_stand_over_the_list(tmp_path):
         ("[]", "needs a mapping 'regions'"),
         ('{"regions": {"r": 1}}', "regions.r must be a mapping"),
         ('{"regions": {"r": {"ebs_gib_mnth": {}}}}', "did you mean 'ebs_gib_month'?"),
+        ('{"regions": {"r": {"ebs_gib_month": {"gp33": "0.08"}}}}', "did you mean 'gp3'?"),
+        ('{"regions": {"r": {"load_balancer_hour": {"aplication": "0.02"}}}}', "did you mean 'application'?"),
         ('{"regions": {"r": {"ebs_gib_month": 0.1}}}', "must be a mapping such as"),
         ('{"regions": {"r": {"ebs_gib_month": {"gp3": "cheap"}}}}', "'cheap' is no price"),
         ('{"regions": {"r": {"public_ipv4_hour": -1}}}', "is no price"),

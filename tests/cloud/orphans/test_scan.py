@@ -13,14 +13,15 @@ import botocore.endpoint
 import pytest
 import structlog
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
 from tests.cloud.orphans.estate import NOW, Estate, days_ago
-from tracked_inference.cloud import OrphanedResource, OrphanedResourceScanner
+from tracked_inference.cloud import OrphanedResource, OrphanedResourceScanner, PriceBook, Thresholds
 from tracked_inference.cloud.orphans.aws import Account, RegionalAws, RegionCache
-from tracked_inference.cloud.orphans.detectors import DETECTORS, Detector
-from tracked_inference.cloud.orphans.engine import merge
+from tracked_inference.cloud.orphans.detectors import DETECTORS, Detector, ScanContext
+from tracked_inference.cloud.orphans.engine import Job, merge, run_jobs
 from tracked_inference.cloud.orphans.errors import UndeclaredActionError
 from tracked_inference.errors import ConfigurationError
 
@@ -226,6 +227,18 @@ def test_sorting_is_by_cost_then_by_name():
     assert [r.resource_id for r in merged] == ["c", "a", "b", "d"]
 
 
+@mock_aws
+def test_two_roles_of_one_account_find_everything_once():
+    """The account, the resource and its reason are not repeated."""
+    Estate().volume("here")
+    roles = [f"arn:aws:iam::123456789012:role/{name}" for name in ("first", "second")]
+
+    report = scanner(role_arns=roles, only=["unattached-volumes"]).scan()
+
+    assert report.accounts == ("123456789012",)
+    assert [resource.reason for resource in report.resources] == ["Volume unattached, created 30 days ago"]
+
+
 def test_an_unknown_detector_is_refused():
     """A misspelt name is bad input, not a scan of nothing."""
     with pytest.raises(ConfigurationError, match="no detector 'volumes'"):
@@ -240,6 +253,107 @@ def test_without_credentials_there_is_no_scan(monkeypatch):
 
     with pytest.raises(ConfigurationError, match="no usable AWS credentials"):
         scanner().scan()
+
+
+@pytest.mark.parametrize(
+    ("config", "profile", "said"),
+    [
+        ("", "nobody", "could not be found"),
+        ("[profile x", "x", "parse config file"),
+        (("[profile x]\nsso_start_url = https://example.awsapps.com/start\nsso_region = us-east-1\n"
+         "sso_account_id = 111111111111\nsso_role_name = reader\n"), "x", "SSO Token"),
+    ],
+    ids=["no such profile", "broken file", "not logged in"],
+)  # fmt: skip
+def test_credentials_that_cannot_be_used_are_bad_input(monkeypatch, tmp_path, config, profile, said):
+    """A profile that is not there, a file that cannot be read, a login that has ended: said, with what to do."""
+    (tmp_path / "config").write_text(config)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", profile)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+
+    with pytest.raises(ConfigurationError, match=f"no usable AWS credentials.*{said}.*aws sso login"):
+        scanner().scan()
+
+
+@mock_aws
+def test_credentials_that_have_ended_are_bad_input():
+    """AWS refuses to say whose they are: no report full of gaps."""
+    session = boto3.Session()
+
+    def refuse(**_):
+        raise ClientError({"Error": {"Code": "ExpiredToken", "Message": "it is over"}}, "GetCallerIdentity")
+
+    session.events.register("provide-client-params.sts.GetCallerIdentity", refuse)
+
+    with pytest.raises(ConfigurationError, match="ExpiredToken"):
+        scanner(session=session).scan()
+
+
+@pytest.mark.parametrize("region", ["us-east-1a", "", "all", "us-east-1 "])
+def test_what_can_be_no_region_is_refused(region):
+    """Before anything is asked of AWS."""
+    with pytest.raises(ConfigurationError, match="is no region"):
+        scanner(region)
+
+
+@pytest.mark.parametrize(
+    "arn", ["orphans", "arn:aws:iam::1111:role/orphans", "arn:aws:iam::111111111111:user/x"]
+)
+def test_what_can_be_no_role_is_refused(arn):
+    """Before anything is asked of AWS."""
+    with pytest.raises(ConfigurationError, match="is no role"):
+        scanner(role_arns=[arn])
+
+
+@mock_aws
+def test_the_regions_are_asked_for_where_the_session_is_configured(monkeypatch):
+    """An organization may deny us-east-1, and another partition has none."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    session = boto3.Session()
+    asked = []
+    session.events.register(
+        "before-call.ec2.DescribeRegions", lambda params, **_: asked.append(params["url"])
+    )
+
+    OrphanedResourceScanner(session=session, only=["unattached-volumes"]).scan()
+
+    assert asked == ["https://ec2.eu-west-1.amazonaws.com/"]
+
+
+@mock_aws
+def test_ctrl_c_does_not_wait_for_what_hangs():
+    """A request can take minutes to fail: an interrupted scan leaves it behind, and starts nothing more."""
+    released, ended = threading.Event(), []
+
+    def hang(aws, context):
+        released.wait(30)
+        ended.append(True)
+        yield from ()
+
+    quick, slow = (
+        Detector("quick", frozenset(), lambda aws, context: iter(())),
+        Detector("slow", frozenset(), hang),
+    )
+
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    context = ScanContext("us-east-1", None, NOW, PriceBook.bundled(), Thresholds())
+    account = Account(boto3.Session(), None, 2)
+    jobs = [Job(account, "us-east-1", each, context, RegionCache()) for each in (slow, quick, slow, slow)]
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_jobs(jobs, 2, interrupt)
+
+        assert ended == []
+        assert all(thread.daemon for thread in threading.enumerate() if thread.name.startswith("orphan-scan"))
+    finally:
+        released.set()
 
 
 @mock_aws

@@ -12,7 +12,7 @@ import json
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference.cloud.check.documents import Intrinsic, line_of
+from tracked_inference.cloud.check.documents import Intrinsic, as_yaml, line_of
 from tracked_inference.cloud.check.resources import TaggedResource
 
 if TYPE_CHECKING:
@@ -23,7 +23,11 @@ __all__ = ["looks_like_cloudformation", "read_template", "taggable_types"]
 # Known tags, keys with unknown values, and whether more keys may yet come.
 _ReadTags = tuple[dict[str, object], frozenset[str], bool]
 
+_DECIDED_LATER: _ReadTags = ({}, frozenset(), True)
+
 _LAUNCH_TEMPLATE = "AWS::EC2::LaunchTemplate"
+_AUTOSCALING_GROUP = "AWS::AutoScaling::AutoScalingGroup"
+_SAM = "AWS::Serverless::"
 
 
 def looks_like_cloudformation(document: object) -> bool:
@@ -60,11 +64,12 @@ def read_template(
     template: Mapping[str, Any], file: str, *, stack_tags: Mapping[str, str] | None = None
 ) -> Iterator[TaggedResource]:
     """Yield the taggable resources of a template; `stack_tags` are those the stack itself will be given."""
+    shared = template.get("Globals")
     for name, entry in (template.get("Resources") or {}).items():
-        if not isinstance(entry, dict):
-            # Fn::ForEach writes its resources when the stack is made.
-            later: _ReadTags = ({}, frozenset(), True)
-            yield _resource(name, "Fn::ForEach", file, later, line=None, key="Tags", stack_tags=stack_tags)
+        if not isinstance(entry, dict) or str(name).startswith("Fn::"):
+            # Fn::ForEach and Fn::Transform write their resources when the stack is made.
+            kind = "::".join(str(name).split("::")[:2])
+            yield _resource(name, kind, file, _DECIDED_LATER, line=None, key="Tags", stack_tags=stack_tags)
             continue
         kind = str(entry.get("Type", ""))
         properties = entry.get("Properties") or {}
@@ -79,6 +84,10 @@ def read_template(
             key, shape = "", "list"
         if key:
             read = _read_tags(properties.get(key))
+            if "Fn::Transform" in properties:  # may bring tags along
+                read = (read[0], read[1], True)
+            if kind.startswith(_SAM) and isinstance(shared, dict):
+                read = _merge(_read_tags((shared.get(kind.removeprefix(_SAM)) or {}).get(key)), read)
             yield _resource(name, kind, file, read, line=line, key=key, shape=shape, stack_tags=stack_tags)
         if kind == _LAUNCH_TEMPLATE:
             yield from _launch_template(name, kind, file, line, properties)
@@ -97,6 +106,8 @@ def _launch_template(
         ),
     ]
     for specifications, place in places:
+        if _is_unknown(specifications):
+            yield _resource(f"{name} ({place})", kind, file, _DECIDED_LATER, line=line, key=place)
         for specification in specifications if isinstance(specifications, list) else ():
             if not isinstance(specification, dict):
                 continue
@@ -105,6 +116,13 @@ def _launch_template(
             read = _read_tags(specification.get("Tags"))
             begins = line_of(specification) or line
             yield _resource(label, kind, file, read, line=begins, key=f"{place}[].Tags")
+
+
+def _merge(shared: _ReadTags, own: _ReadTags) -> _ReadTags:
+    """Return the tags of a SAM resource with those of `Globals`; its own win."""
+    tags = {key: value for key, value in shared[0].items() if key not in own[1]}
+    unknown = own[1] | (shared[1] - own[0].keys())
+    return {**tags, **own[0]}, unknown, shared[2] or own[2]
 
 
 def _read_tags(value: object) -> _ReadTags:
@@ -160,8 +178,9 @@ def _resource(
 
     def remedy(missing: Mapping[str, str]) -> str:
         if shape == "map":
-            return f"{key}: {{{', '.join(f'{tag}: {value}' for tag, value in missing.items())}}}"
-        entries = (f"{{Key: {tag}, Value: {value}}}" for tag, value in missing.items())
+            return f"{key}: {{{', '.join(f'{tag}: {as_yaml(value)}' for tag, value in missing.items())}}}"
+        more = ", PropagateAtLaunch: true" if kind == _AUTOSCALING_GROUP else ""
+        entries = (f"{{Key: {tag}, Value: {as_yaml(value)}{more}}}" for tag, value in missing.items())
         return f"{key}: [{', '.join(entries)}]"
 
     return TaggedResource(

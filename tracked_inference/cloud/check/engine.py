@@ -33,6 +33,7 @@ class Finding:
         remedy: What to add, in the syntax of the format; empty where nothing is to be added.
         status: `violation` fails; `unknown` fails under strict; `exempt` and `baseline` do not.
         reason: Why it is exempt.
+        exemption_place: For an expired exemption, the file and line it stands on.
 
     """
 
@@ -43,6 +44,17 @@ class Finding:
     remedy: str = ""
     status: Status = "violation"
     reason: str = ""
+    exemption_place: tuple[str, int | None] = ("", None)
+
+    @property
+    def file(self) -> str:
+        """The file to be mended: of the resource, or of the exemption that is over."""
+        return self.resource.file if self.resource else self.exemption_place[0]
+
+    @property
+    def line(self) -> int | None:
+        """The line there, counted from 1; None where it is not known."""
+        return self.resource.line if self.resource else self.exemption_place[1]
 
     @property
     def fingerprint(self) -> str:
@@ -96,7 +108,11 @@ def check_resources(
     for resource in resources:
         checked += 1
         for finding in _check_one(resource, standard):
-            exemption = next((entry for entry in exemptions if entry.covers(resource, finding.key)), None)
+            covering = [entry for entry in exemptions if entry.covers(resource, finding.key)]
+            covering.sort(
+                key=lambda entry: entry.has_expired(today)
+            )  # one that holds before one that is over
+            exemption = covering[0] if covering else None
             if exemption is not None:
                 used.add(exemption)
             if exemption is not None and not exemption.has_expired(today):
@@ -124,12 +140,15 @@ def _check_one(resource: TaggedResource, standard: TagStandard) -> list[Finding]
             message = f"{key} is decided only when this is applied"
             findings.append(Finding(resource, key, "unknown", message, status="unknown"))
     for key, why in resource.refused.items():
-        remedy = resource.remedy({key: str(resource.tags.get(key))})
+        if key not in standard.keys:
+            continue
+        value = _placeholder(key, standard) if key in resource.sensitive else str(resource.tags.get(key))
+        remedy = resource.remedy({key: value})
         findings.append(Finding(resource, key, "illegal", why, remedy))
     # Known only later, so neither missing nor illegal now: left out of what is checked.
     settled = {key: value for key, value in resource.tags.items() if key not in resource.unknown}
     for problem in check_tags(settled, standard):
-        if problem.key in resource.unknown:
+        if problem.key in resource.unknown or problem.key in resource.refused:
             continue
         if problem.kind == "missing" and resource.open_ended:
             message = f"{problem.key} may be among the tags that are decided only when this is applied"

@@ -75,7 +75,7 @@ class Exemption:
         message = (
             f"the exemption for {self.address} ended on {self.expires}{place}: tag the resource or renew it"
         )
-        return Finding(None, self.address, "expired", message)
+        return Finding(None, self.address, "expired", message, exemption_place=(self.file, self.line))
 
 
 def read_exemptions(path: Path) -> list[Exemption]:

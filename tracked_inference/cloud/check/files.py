@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +45,8 @@ def read_resources(
         UnreadableFileError: It is none of the three, or is broken.
 
     """
-    name = str(path)
-    text = _read(path)
+    name = os.fsencode(path).decode("utf-8", "replace")  # a name is bytes, and need not be text
+    text = _read(path, name)
     resources: list[TaggedResource] = []
     recognised = False
     for document in _documents(text, name):
@@ -58,9 +60,13 @@ def read_resources(
             continue
         recognised = True
         try:
-            resources += found
+            for resource in found:
+                _refuse_what_is_no_text(resource)
+                resources.append(resource)
         except (AttributeError, KeyError, TypeError) as error:
             raise UnreadableFileError(f"{name}: not shaped as its format wants it ({error!r})") from error
+    if not text.strip():
+        raise UnreadableFileError(f"{name}: is empty; did what should have written it fail?")
     if not recognised:
         raise UnreadableFileError(
             f"{name}: is no Terraform plan (terraform show -json PLANFILE), CloudFormation template"
@@ -69,9 +75,24 @@ def read_resources(
     return resources
 
 
+def _refuse_what_is_no_text(resource: TaggedResource) -> None:
+    # JSON can write half a character, "\ud83d", which no output can.
+    text = json.dumps([resource.address, resource.kind, dict(resource.tags)], ensure_ascii=False, default=str)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UnreadableFileError(
+            f"{resource.file}: {resource.address!a} holds what is no Unicode text"
+        ) from error
+
+
 def _documents(text: str, name: str) -> list[Any]:
     if text.lstrip().startswith(("{", "[")):
-        return [parse_json(text, name)]
+        try:
+            return [parse_json(text, name)]
+        except UnreadableFileError:
+            if not name.endswith((".yaml", ".yml")):  # whose flow style, and Helm's {{, begin alike
+                raise
     if name.endswith((".tf", ".hcl")):
         raise UnreadableFileError(
             f"{name}: Terraform source is not checked, for only the plan knows default_tags and modules:"
@@ -80,15 +101,15 @@ def _documents(text: str, name: str) -> list[Any]:
     return parse_yaml(text, name)
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, name: str) -> str:
     try:
         raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
-        raise UnreadableFileError(f"{path}: cannot be read: {error.strerror}") from error
+        raise UnreadableFileError(f"{name}: cannot be read: {error.strerror}") from error
     if raw.startswith(b"PK\x03\x04"):
-        raise UnreadableFileError(f"{path}: is a binary plan: terraform show -json {path} > plan.json")
+        raise UnreadableFileError(f"{name}: is a binary plan: terraform show -json {name} > plan.json")
     encoding = next((encoding for mark, encoding in _MARKS if raw.startswith(mark)), "utf-8")
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as error:
-        raise UnreadableFileError(f"{path}: is not {encoding} text") from error
+        raise UnreadableFileError(f"{name}: is not {encoding} text") from error

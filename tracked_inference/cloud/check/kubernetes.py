@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference.cloud.check.documents import line_of
-from tracked_inference.cloud.check.resources import TaggedResource
+from tracked_inference.cloud.check.documents import as_yaml, line_of
+from tracked_inference.cloud.check.resources import TaggedResource, UnreadableFileError
 from tracked_inference.cloud.vocabulary import is_email, prefixed
 
 if TYPE_CHECKING:
@@ -83,9 +83,12 @@ def _resource(
     where: str,
     prefix: str,
 ) -> TaggedResource:
-
     head = prefixed(prefix, "")
     labels = _mapping(metadata.get("labels"))
+    if any("{{" in str(value) for value in labels.values()):  # legal YAML where it is quoted
+        raise UnreadableFileError(
+            f"{file}:{line}: {where} of {address} is a template, render it first (helm template)"
+        )
     tags = {key.removeprefix(head): value for key, value in labels.items() if str(key).startswith(head)}
     refused: dict[str, str] = {}
     annotated = _mapping(metadata.get("annotations")).get(prefixed(prefix, "created_by"))
@@ -97,7 +100,7 @@ def _resource(
         }
 
     def remedy(missing: Mapping[str, str]) -> str:
-        written = ", ".join(f"{prefixed(prefix, key)}: {value}" for key, value in missing.items())
+        written = ", ".join(f"{prefixed(prefix, key)}: {as_yaml(value)}" for key, value in missing.items())
         place = where.replace("labels", "annotations") if missing.keys() <= refused.keys() else where
         return f"{place}: {{{written}}}"
 

@@ -47,8 +47,8 @@ def as_json(report: CheckReport, *, strict: bool) -> str:
 def _as_dict(finding: Finding) -> dict[str, Any]:
     resource = finding.resource
     return {
-        "file": resource.file if resource else None,
-        "line": resource.line if resource else None,
+        "file": finding.file or None,
+        "line": finding.line,
         "address": resource.address if resource else finding.key,
         "type": resource.kind if resource else None,
         "key": finding.key if resource else None,
@@ -64,7 +64,7 @@ def as_sarif(report: CheckReport, *, strict: bool) -> str:
     """
     Return the findings as SARIF 2.1.0.
 
-    Exempt and known ones are suppressed results, so that code scanning shows them as dismissed.
+    Exempt and known ones are suppressed results. GitHub's code scanning shows those as alerts all the same.
     """
     driver = {
         "name": "tracked-inference",
@@ -92,16 +92,17 @@ def _as_result(finding: Finding, *, strict: bool) -> dict[str, Any]:
         "level": "error" if finding.status == "violation" or strict else "warning",
         "message": {"text": _sentence(finding)},
         "partialFingerprints": {"tagFinding/v1": digest},
+        "suppressions": [],  # of all results or of none: SARIF 2.1.0, 3.27.23
     }
-    if resource is not None:
-        uri = _uri(resource.file)
-        region = {"startLine": resource.line or 1}
-        result["locations"] = [
-            {
-                "physicalLocation": {"artifactLocation": {"uri": uri}, "region": region},
-                "logicalLocations": [{"fullyQualifiedName": resource.address, "kind": "resource"}],
-            }
-        ]
+    if finding.file:  # GitHub refuses a whole file for one result without a place
+        artifact = {
+            "artifactLocation": {"uri": _uri(finding.file)},
+            "region": {"startLine": finding.line or 1},
+        }
+        location: dict[str, Any] = {"physicalLocation": artifact}
+        if resource is not None:
+            location["logicalLocations"] = [{"fullyQualifiedName": resource.address, "kind": "resource"}]
+        result["locations"] = [location]
     if finding.status in {"exempt", "baseline"}:
         result["level"] = "note"
         result["suppressions"] = [{"kind": "external", "justification": finding.reason}]
@@ -115,12 +116,8 @@ def as_github(report: CheckReport, *, strict: bool) -> Iterator[str]:
             continue
         level = "error" if finding.status == "violation" or strict else "warning"
         properties = {"title": f"tag {finding.key}"}
-        if finding.resource is not None:
-            properties = {
-                "file": _shown(finding.resource.file),
-                "line": str(finding.resource.line or 1),
-                **properties,
-            }
+        if finding.file:
+            properties = {"file": _shown(finding.file), "line": str(finding.line or 1), **properties}
         head = ",".join(f"{name}={_escape(value, ':,')}" for name, value in properties.items())
         yield f"::{level} {head}::{_escape(_sentence(finding))}"
 

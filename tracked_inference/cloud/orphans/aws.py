@@ -60,6 +60,12 @@ class Account:
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str | None], Any] = {}
 
+    @property
+    def region(self) -> str | None:
+        """The region that the session is configured for, if any."""
+        region: str | None = self._session.region_name
+        return region
+
     def client(self, service: str, region: str | None) -> Any:
         """Return the client of a service in a region."""
         with self._lock:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import queue
+import re
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,12 +19,25 @@ if TYPE_CHECKING:
 
     from tracked_inference.cloud.orphans.detectors import Detector, ScanContext
 
-__all__ = ["ENGINE_ACTIONS", "Job", "enabled_regions", "gap_of", "merge", "open_accounts", "run_jobs"]
+__all__ = [
+    "ENGINE_ACTIONS",
+    "Job",
+    "check_names",
+    "enabled_regions",
+    "gap_of",
+    "merge",
+    "open_accounts",
+    "open_session",
+    "run_jobs",
+]
 
 # What the engine itself asks, beside the detectors: whose account this is, and which regions it has.
 ENGINE_ACTIONS = frozenset({"sts:GetCallerIdentity", "ec2:DescribeRegions"})
 
-_HOME_REGION = "us-east-1"  # has every service that is asked here, and cannot be switched off
+_HOME_REGION = "us-east-1"  # where nothing else is configured: has every service, and cannot be switched off
+_REGION = re.compile(r"[a-z]+(-[a-z]+)+-\d+")
+_ROLE = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/.+")
+_BROKEN_CREDENTIALS = frozenset({"ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch"})
 
 
 class Job(NamedTuple):
@@ -34,6 +50,39 @@ class Job(NamedTuple):
     cache: RegionCache
 
 
+_Outcome = tuple[list[OrphanedResource], list[Gap]]
+
+
+def check_names(regions: Sequence[str], role_arns: Sequence[str]) -> None:
+    """Raise ConfigurationError for what can be no region or role, which would else be asked of AWS in vain."""
+    for region in regions:
+        if not _REGION.fullmatch(region):
+            raise ConfigurationError(
+                f"{region!r} is no region; one is written us-east-1, without a zone's letter"
+            )
+    for arn in role_arns:
+        if not _ROLE.fullmatch(arn):
+            raise ConfigurationError(
+                f"{arn!r} is no role; one is written arn:aws:iam::111111111111:role/orphans"
+            )
+
+
+def open_session() -> Any:
+    """
+    Return boto3's own session, from the environment.
+
+    Raises:
+        ConfigurationError: There is no such profile, or AWS's configuration files cannot be read.
+
+    """
+    boto3 = load_boto3()
+    try:
+        return boto3.DEFAULT_SESSION or boto3.Session()
+    except Exception as error:
+        _refuse_without_credentials(error)
+        raise
+
+
 def open_accounts(
     session: Any, role_arns: Sequence[str], external_id: str | None, workers: int
 ) -> tuple[list[Account], list[Gap]]:
@@ -41,7 +90,7 @@ def open_accounts(
     Return the accounts to scan: that of the credentials, or those of the roles.
 
     Raises:
-        ConfigurationError: There are no credentials at all, or they are broken.
+        ConfigurationError: There are no credentials at all, or they are broken or have ended.
 
     """
     if not role_arns:
@@ -94,15 +143,20 @@ def _refuse_without_credentials(error: Exception) -> None:
         exceptions.PartialCredentialsError,
         exceptions.CredentialRetrievalError,
         exceptions.ProfileNotFound,
+        exceptions.ConfigParseError,
+        exceptions.SSOError,
+        exceptions.TokenRetrievalError,
     )
-    if isinstance(error, missing):
-        raise ConfigurationError(f"no usable AWS credentials: {error}; see `aws configure`") from error
+    if isinstance(error, missing) or _code(error) in _BROKEN_CREDENTIALS:
+        raise ConfigurationError(
+            f"no usable AWS credentials: {error}; see `aws configure` or `aws sso login`"
+        ) from error
 
 
 def enabled_regions(account: Account) -> tuple[list[str], list[Gap]]:
     """Return the regions an account has enabled, or the gap of not knowing them."""
     try:
-        ec2 = account.client("ec2", _HOME_REGION)
+        ec2 = account.client("ec2", account.region or _HOME_REGION)
         regions = ec2.describe_regions()["Regions"]  # without AllRegions: those that are enabled; no pages
     except Exception as error:
         return [], [gap_of(error, account=account.name, region="*", scan="regions")]
@@ -112,23 +166,43 @@ def enabled_regions(account: Account) -> tuple[list[str], list[Gap]]:
 def run_jobs(
     jobs: Sequence[Job], workers: int, on_progress: Callable[[int, int], None] | None
 ) -> tuple[list[OrphanedResource], list[Gap]]:
-    """Run the jobs in a bounded pool of threads; what comes out does not depend on their timing."""
-    outcomes: list[tuple[list[OrphanedResource], list[Gap]]] = [([], [])] * len(jobs)
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="orphan-scan") as pool:
-        futures = {pool.submit(run_job, job): index for index, job in enumerate(jobs)}
-        try:
-            for done, future in enumerate(as_completed(futures), start=1):
-                outcomes[futures[future]] = future.result()
-                if on_progress is not None:
-                    on_progress(done, len(jobs))
-        except BaseException:  # Ctrl-C: do not start what has not begun
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    """Run the jobs in a bounded number of threads; what comes out does not depend on their timing."""
+    # No executor: it waits for its threads when the process ends, and Ctrl-C would last as long as a request that
+    # hangs. Daemon threads end with the process, whatever they are waiting for.
+    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    finished: queue.SimpleQueue[tuple[int, _Outcome | BaseException]] = queue.SimpleQueue()
+
+    def work() -> None:
+        with suppress(queue.Empty):
+            while True:
+                index = waiting.get_nowait()
+                try:
+                    finished.put((index, run_job(jobs[index])))
+                except BaseException as error:  # raised again by who waits for it
+                    finished.put((index, error))
+
+    for index in range(len(jobs)):
+        waiting.put(index)
+    for number in range(min(workers, len(jobs))):
+        threading.Thread(target=work, name=f"orphan-scan-{number}", daemon=True).start()
+    outcomes: list[_Outcome] = [([], [])] * len(jobs)
+    try:
+        for done in range(1, len(jobs) + 1):
+            index, outcome = finished.get()
+            if isinstance(outcome, BaseException):
+                raise outcome
+            outcomes[index] = outcome
+            if on_progress is not None:
+                on_progress(done, len(jobs))
+    finally:  # after Ctrl-C: do not start what has not begun
+        with suppress(queue.Empty):
+            while True:
+                waiting.get_nowait()
     found = [resource for resources, _ in outcomes for resource in resources]
     return found, [gap for _, gaps in outcomes for gap in gaps]
 
 
-def run_job(job: Job) -> tuple[list[OrphanedResource], list[Gap]]:
+def run_job(job: Job) -> _Outcome:
     """Run one job; what it found before it failed counts, and the failure is a gap."""
     aws = RegionalAws(job.account, job.region, job.detector.actions, job.cache)
     found: list[OrphanedResource] = []
@@ -142,15 +216,19 @@ def run_job(job: Job) -> tuple[list[OrphanedResource], list[Gap]]:
 
 def gap_of(error: Exception, *, account: str | None, region: str, scan: str) -> Gap:
     """Return an exception as the gap it leaves."""
-    response = getattr(error, "response", None)
-    details = response.get("Error", {}) if isinstance(response, dict) else {}
     return Gap(
         account=account,
         region=region,
         scan=scan,
-        error=details.get("Code") or type(error).__name__,
+        error=_code(error) or type(error).__name__,
         message=str(error),
     )
+
+
+def _code(error: Exception) -> str | None:
+    """Return AWS's own code of an error, if it is one of AWS's."""
+    response = getattr(error, "response", None)
+    return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
 
 
 def merge(resources: Iterable[OrphanedResource]) -> tuple[OrphanedResource, ...]:
@@ -161,7 +239,7 @@ def merge(resources: Iterable[OrphanedResource]) -> tuple[OrphanedResource, ...]
         first = merged.get(key)
         if first is None:
             merged[key] = resource
-        else:
+        elif resource.reason not in first.reason:  # two roles of one account find the same
             merged[key] = replace(first, reason=f"{first.reason}; {resource.reason}")
     return tuple(
         sorted(

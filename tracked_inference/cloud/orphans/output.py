@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from tracked_inference.cloud.orphans.model import Gap, OrphanedResource, ScanReport
 
-__all__ = ["as_csv", "as_json", "as_markdown", "dollars", "gap_line"]
+__all__ = ["as_csv", "as_json", "as_markdown", "cents", "dollars", "gap_line"]
 
 _COLUMNS: tuple[str, ...] = (
     "resource_id",
@@ -28,9 +27,14 @@ _COLUMNS: tuple[str, ...] = (
 )
 
 
+def cents(usd: Decimal) -> Decimal:
+    """Return a sum in whole cents; half a cent is rounded up."""
+    return usd.quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
 def dollars(usd: Decimal | None) -> str:
     """Return a sum as a person reads it; an unknown one is called so."""
-    return "unknown" if usd is None else f"${usd:,.2f}"
+    return "unknown" if usd is None else f"${cents(usd):,}"
 
 
 def gap_line(gap: Gap) -> str:

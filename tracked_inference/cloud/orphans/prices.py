@@ -17,15 +17,19 @@ from typing import TYPE_CHECKING, Any
 from tracked_inference.errors import PriceTableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
 __all__ = ["PriceBook", "Rates"]
 
-# Rates by name: either one figure, or figures by type.
-_BY_TYPE = frozenset(
-    {"ebs_gib_month", "ebs_iops_month", "snapshot_gib_month", "load_balancer_hour", "ec2_linux_hour"}
-)
+# Rates by name: either one figure, or figures by type. Instance types are too many, and too new, to be listed.
+_BY_TYPE: dict[str, frozenset[str]] = {
+    "ebs_gib_month": frozenset({"gp2", "gp3", "io1", "io2", "sc1", "st1", "standard"}),
+    "ebs_iops_month": frozenset({"gp3", "io1", "io2"}),
+    "snapshot_gib_month": frozenset({"archive", "standard"}),
+    "load_balancer_hour": frozenset({"application", "classic", "gateway", "network"}),
+    "ec2_linux_hour": frozenset(),
+}
 _SINGLE = frozenset({"gp3_throughput_mibps_month", "public_ipv4_hour"})
 _HEAD = frozenset({"version", "checked", "currency", "note", "sources", "regions"})
 
@@ -139,12 +143,14 @@ def _read_rates(document: dict[str, Any], place: str) -> Rates:
     for region, names in document["regions"].items():
         if not isinstance(names, dict):
             raise PriceTableError(f"{place}: regions.{region} must be a mapping of rates")
-        _refuse_unknown(f"{place}: regions.{region}", names, _BY_TYPE | _SINGLE)
+        _refuse_unknown(f"{place}: regions.{region}", names, _BY_TYPE.keys() | _SINGLE)
         for name, value in names.items():
             where = f"{place}: regions.{region}.{name}"
             if name in _SINGLE:
                 rates[region, name, ""] = _figure(value, where)
             elif isinstance(value, dict):
+                if _BY_TYPE[name]:
+                    _refuse_unknown(where, value, _BY_TYPE[name])
                 for kind, figure in value.items():
                     rates[region, name, kind] = _figure(figure, f"{where}.{kind}")
             else:
@@ -162,7 +168,7 @@ def _figure(value: object, where: str) -> Decimal:
     return figure
 
 
-def _refuse_unknown(where: str, mapping: Mapping[str, object], known: frozenset[str]) -> None:
+def _refuse_unknown(where: str, mapping: Mapping[str, object], known: Collection[str]) -> None:
     for key in mapping:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from tracked_inference.cloud.extras import load_boto3
 from tracked_inference.cloud.orphans import engine
 from tracked_inference.cloud.orphans.aws import Account, RegionalAws, RegionCache
 from tracked_inference.cloud.orphans.detectors import DETECTORS, ScanContext
 from tracked_inference.cloud.orphans.model import Gap, OrphanedResource, ScanReport, Thresholds
+from tracked_inference.cloud.orphans.output import cents
 from tracked_inference.cloud.orphans.prices import PriceBook
 from tracked_inference.errors import ConfigurationError
 
@@ -42,7 +42,7 @@ class OrphanedResourceScanner:
         clock: Gives the time, aware UTC.
 
     Raises:
-        ConfigurationError: A detector's name is not known, or `regions` is no list of names.
+        ConfigurationError: A detector's name is not known, `regions` is no list of regions, or a role is none.
 
     """
 
@@ -66,6 +66,7 @@ class OrphanedResourceScanner:
             raise ConfigurationError(
                 f'regions={regions!r} must be a list of names, ["us-east-1"] for instance; None scans all that are enabled'
             )
+        engine.check_names(regions or (), role_arns)
         self.regions = list(regions) if regions is not None else None
         self._role_arns = tuple(role_arns)
         self._external_id = external_id
@@ -93,7 +94,7 @@ class OrphanedResourceScanner:
             on_progress: Called with the number of finished and of all steps.
 
         Raises:
-            ConfigurationError: There are no credentials.
+            ConfigurationError: There are no credentials, or they cannot be used.
             MissingExtraError: boto3 is not installed.
 
         """
@@ -116,7 +117,7 @@ class OrphanedResourceScanner:
             resources=engine.merge(found),
             gaps=(*self._extra_gaps, *gaps, *more),
             started_at=started,
-            accounts=tuple(account.name for account in accounts if account.name),
+            accounts=tuple(dict.fromkeys(account.name for account in accounts if account.name)),
             regions=tuple(dict.fromkeys(job.region for job in jobs)),
             prices_version=self._prices.version,
         )
@@ -158,10 +159,7 @@ class OrphanedResourceScanner:
         return ScanContext(region, account, now, self._prices, self._thresholds)
 
     def _open_session(self) -> Any:
-        if self._session is not None:
-            return self._session
-        boto3 = load_boto3()
-        return boto3.DEFAULT_SESSION or boto3.Session()
+        return self._session if self._session is not None else engine.open_session()
 
 
 def _select(only: Iterable[str]) -> tuple[Detector, ...]:
@@ -182,8 +180,8 @@ def _log(report: ScanReport) -> None:
     log.info(
         "orphan.scan.completed",
         orphaned_resource_count=len(report.resources),
-        estimated_monthly_waste_usd=float(round(waste, 2)),
-        estimated_annual_waste_usd=float(round(waste * 12, 2)),
+        estimated_monthly_waste_usd=float(cents(waste)),
+        estimated_annual_waste_usd=float(cents(waste * 12)),
         unknown_cost_count=report.unknown_cost_count,
         gap_count=len(report.gaps),
     )

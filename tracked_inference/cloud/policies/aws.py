@@ -7,6 +7,7 @@ Syntax: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_p
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.errors import ConfigurationError
@@ -27,6 +28,7 @@ _TAG_POLICY_TYPES = (
     "rds:db",
     "s3:bucket",
 )
+_TYPE = re.compile(r"[a-z0-9-]+:[A-Za-z0-9_*/-]+")
 _TAG_POLICY_LIMIT = 10_000  # characters of a tag policy document
 _SCP_LIMIT = 5_120  # characters of a service control policy document
 
@@ -52,6 +54,8 @@ def tag_policy(standard: TagStandard, resource_types: Sequence[str] = ()) -> str
     `report_required_tag_for` is what Terraform (`tag_policy_compliance`), CloudFormation and Pulumi enforce.
     """
     types = list(resource_types or _TAG_POLICY_TYPES)
+    if wrong := [kind for kind in types if not _TYPE.fullmatch(kind)]:
+        raise ConfigurationError(f"{wrong[0]!r} is no resource type of AWS; one is written ec2:instance")
     tags: dict[str, Any] = {}
     for key in standard.keys:
         rule: dict[str, Any] = {"tag_key": {"@@assign": key}}

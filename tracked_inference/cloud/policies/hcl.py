@@ -37,7 +37,7 @@ rule "aws_resource_missing_tags" {{
 
 
 def terraform_default_tags(standard: TagStandard) -> str:
-    """Return a variable that refuses illegal tags, and a provider that puts them on everything."""
+    """Return a variable that refuses illegal tags, and a provider that adds them as default tags."""
     width = max(len(key) for key in standard.keys)
     fields = "\n".join(
         f"    {key:<{width}} = {'string' if key in standard.required else 'optional(string)'}"
