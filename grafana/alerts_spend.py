@@ -147,7 +147,7 @@ def budgets(s: Settings) -> list[dict[str, Any]]:
             {r.FORECAST_RATIO} > 1
             unless
             {r.SPENT_RATIO} > 1
-            """.replace("unless\n", "unless on (feature, team)\n"),
+            """,
             summary=f"{THE} is heading for {{{{ $value | humanizePercentage }}}} of its monthly budget.",
             description=f"""With {spent} USD spent this month and the daily average of the last week,
             {look_up("sum(" + r.COST + ":rate7d{feature=%q}) * 86400", USD, "feature")} USD, {THE} ends the month at

@@ -174,8 +174,13 @@ def test_no_data(tmp_path) -> None:
     world.calls("young_and_busy", gap(stop - 2 * DAY), run(2 * DAY, 2))
     world.calls("restarted", *until(office, stop), RESET, run(6 * HOUR, 2), run(6 * HOUR))
     world.calls("idle", run(8 * DAY))
+    # Another team took it over; the one that always shared it with the team that stopped did not.
+    world.calls("moved", *until(office, stop))
+    world.calls("moved", gap(stop), run(12 * HOUR, 2), team="other")
+    world.calls("shared", *until(office, stop))
+    world.calls("shared", *office, team="other")
 
-    expected = (who("stopped"), who("vanished"), who("young_and_busy"))
+    expected = (who("stopped"), who("vanished"), who("young_and_busy"), who("shared"))
     world.firing("AIInferenceNoData", stop - 5)
     world.firing("AIInferenceNoData", stop + 45, *expected)
     world.firing("AIInferenceNoData", week + 23 * HOUR)

@@ -105,6 +105,32 @@ def test_spend_without_budget(tmp_path) -> None:
     world.check(tmp_path)
 
 
+def test_budget_outlives_the_job_that_declares_it(tmp_path) -> None:
+    """A nightly job takes its budget along when it ends, which is no want of one; a budget that was withdrawn is."""
+    world = World(groups=SPEND)
+    night, length = 2 * HOUR, 26 * HOUR
+    one_hour = (gap(night), run(HOUR, 10 * EVEN))
+    for feature in ("nightly", "undeclared"):
+        world.spend(feature, *one_hour)
+    world.spend("withdrawn", run(length, EVEN))
+    for feature, until in (("nightly", night + HOUR), ("withdrawn", DAY)):
+        labels = {"feature": feature, "team": "core"}
+        world.add("ai_inference_budget_usd", {**labels, "period": "month"}, f"500x{until}")
+        declared = until if feature == "nightly" else length
+        world.add("ai_inference_feature_info", labels, f"1x{declared}")
+
+    world.firing("AIInferenceSpendWithoutBudget", 12 * HOUR, who("undeclared", "warning"))
+    world.firing("AIInferenceSpendWithoutBudget", DAY, who("undeclared", "warning"))
+    world.firing(
+        "AIInferenceSpendWithoutBudget",
+        length - 15,
+        who("undeclared", "warning"),
+        who("withdrawn", "warning"),
+    )
+    world.value('feature_team_period:ai_inference_budget_usd:last{feature="withdrawn"}', DAY + 10)
+    world.check(tmp_path)
+
+
 def test_cost_per_call_jump(tmp_path) -> None:
     """A call that costs three times what it did yesterday is reported; more calls at the old price are not."""
     world = World(groups=SPEND)
