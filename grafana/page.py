@@ -34,6 +34,7 @@ def variable(
     """
     A variable filled with a label's values in the time range.
 
+    All can be chosen where only one can too: links bring it along, and Grafana 10 takes what it does not find for a name.
     Without an `all_value`, All means the values that are listed: a feature list narrowed by team narrows every panel.
     """
     model: dict[str, object] = {
@@ -49,9 +50,13 @@ def variable(
         "hide": 0,
         "skipUrlSync": False,
         "multi": many,
-        "includeAll": many,
+        "includeAll": True,
         "options": [],
-        "current": {"selected": True, "text": ["All"], "value": ["$__all"]} if many else {},
+        "current": {
+            "selected": True,
+            "text": ["All"] if many else "All",
+            "value": ["$__all"] if many else "$__all",
+        },
     }
     if all_value is not None:
         model["allValue"] = all_value

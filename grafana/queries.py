@@ -9,7 +9,7 @@ from .names import labels_of, raw
 __all__ = ["ALL", "ONE", "change", "pick", "saved_by_cache", "share", "yesterday"]
 
 ALL = {"team": '=~"$team"', "feature": '=~"$feature"', "model": '=~"$model"'}
-ONE = {"feature": '="$feature"', "model": '=~"$model"'}
+ONE = {"feature": '=~"$feature"', "model": '=~"$model"'}
 
 
 def pick(name: str, variables: dict[str, str], **more: str) -> str:
