@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.grafana.promtool import DAY, HOUR, RESET, World, gap, needs_promtool, run
+from tests.grafana.promtool import DAY, HOUR, RESET, World, gap, needs_promtool, run, values
 
 pytestmark = needs_promtool
 RUNAWAY = ("spend", "spend-alerts")
@@ -149,6 +149,11 @@ def test_cost_per_call_jump(tmp_path) -> None:
     feature("born_late", 0.03, 2, late=start - 30)
     feature("few_calls", 0.03, 0.1)
     feature("idle", 0.03, 0)
+    # As dear at this hour yesterday, and cheap between.
+    dear, calls = run(5 * HOUR, 0.06), run(start + 3 * HOUR, 2)
+    hours = values(dear, run(start - 5 * HOUR, 0.02), run(3 * HOUR, 0.06))
+    world.add("ai_inference_estimated_cost_usd_total", {**labels, "feature": "diurnal"}, hours)
+    world.add("ai_inference_calls_total", {**labels, "feature": "diurnal", "outcome": "ok"}, values(calls))
 
     world.firing("AIInferenceCostPerCallJump", start)
     world.firing("AIInferenceCostPerCallJump", start + 2 * HOUR, who("dearer", "warning"))
@@ -164,6 +169,4 @@ def test_cost_per_call_jump(tmp_path) -> None:
 
 
 def _notation(parts: list[tuple[str, int, float]]) -> str:
-    from tests.grafana.promtool import values
-
     return values(*(part for part in parts if part[1] or part[0] == "reset"))

@@ -130,6 +130,8 @@ def test_bill_coverage(tmp_path) -> None:
     world = World(groups=TRUST)
     for provider, share in (("anthropic", 0.9), ("openai", 0.97)):
         world.add("ai_inference_bill_coverage_ratio", {"vendor": provider}, f"{share}x180")
+    world.add("ai_inference_bill_coverage_ratio", {"vendor": "born_late"}, "_x110 0.5x70")
+    world.add("ai_inference_bill_coverage_ratio", {"vendor": "gone"}, "0.5x60")
 
     world.firing("AIInferenceBillCoverageLow", 30)
     world.firing("AIInferenceBillCoverageLow", 2 * HOUR, {"vendor": "anthropic", "severity": "warning"})
