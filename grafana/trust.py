@@ -172,6 +172,7 @@ def _missing() -> tuple[dict[str, object], ...]:
             ],
             "percentunit",
             size=(12, 8),
+            painted={"unpriced": "red", "unmeasured": "orange"},
             interval="15m",
         ),
     )
