@@ -19,6 +19,7 @@ _REASONING = pick("ai_inference_reasoning_tokens_total", ALL)
 _REFUSED = pick("ai_inference_budget_refused_calls_total", ALL)
 _MINE = '{team=~"$team", feature=~"$feature"}'
 _MONTH = '{team=~"$team", feature=~"$feature", period="month"}'
+_DAY = '{team=~"$team", feature=~"$feature", period="day"}'
 _TO_FEATURE = [link_to("feature", "Open this feature", "&var-feature=${__value.raw}")]
 
 
@@ -277,6 +278,21 @@ def _budgets() -> tuple[dict[str, object], ...]:
             none="no budgets; or the recording rules are not loaded",
         ),
         timeseries(
+            "Share of budget spent",
+            "Month to date of each feature against its monthly budget, today against a daily one, UTC. The line is the whole budget.",
+            [
+                query(f"{r.SPENT_RATIO}{_MONTH}", "{{feature}}"),
+                query(f"{r.SPENT_RATIO}{_DAY}", "{{feature}}, of the day"),
+            ],
+            "percentunit",
+            size=(16, 8),
+            decimals=0,
+            calcs=("lastNotNull",),
+            right=True,
+            line_at=1,
+            none="no budgets",
+        ),
+        timeseries(
             "Month to date against budget",
             "What was spent since the first of the month, UTC, of features with a budget, and the sum of their budgets.",
             [
@@ -296,19 +312,11 @@ def _budgets() -> tuple[dict[str, object], ...]:
             none=NEEDS_RULES,
         ),
         timeseries(
-            "Share of budget spent",
-            "Month to date of each feature against its budget, UTC. The line is the whole budget.",
-            [query(f"{r.SPENT_RATIO}{_MONTH}", "{{feature}}")],
-            "percentunit",
-            decimals=0,
-            line_at=1,
-            none="no budgets",
-        ),
-        timeseries(
             "Calls refused per hour",
             "Calls that budget guards did not let through, by feature: whoever made them got an error.",
             [query(f"sum by (feature) (rate({_REFUSED}[$__rate_interval])) * 3600", "{{feature}}")],
             "short",
+            size=(24, 6),
             interval="5m",
             none="no guard refuses",
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -281,6 +282,17 @@ def test_rule_files_are_fit_for_mimir_and_thanos() -> None:
     assert all(group["interval"] == "1m" for group in groups)
     recorded = [rule["record"] for group in groups for rule in group["rules"] if "record" in rule]
     assert len(recorded) == len(set(recorded))
+
+
+@pytest.mark.skipif(
+    shutil.which("vmalert") is None, reason="vmalert is not installed (Debian: victoria-metrics)"
+)
+def test_vmalert_takes_the_rules() -> None:
+    """VictoriaMetrics' rule evaluator understands every expression and every template."""
+    command = ["vmalert", "-dryRun", f"-rule={ROOT}/grafana/rules/*.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert 0 == done.returncode, done.stderr[-2000:]
 
 
 @needs_promtool
