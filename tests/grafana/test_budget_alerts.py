@@ -222,7 +222,7 @@ def test_refused_calls_page(tmp_path) -> None:
         HOUR,
         {"feature": "born_with_it", "team": "core", "severity": "critical", "period": "day"},
         "Calls of born_with_it (team core) are refused: its budget for the day is spent.",
-        "The budget guard refused 3 calls of born_with_it (team core) in the last 15 minutes. Its budget for this day (UTC) is"
+        "Calls of born_with_it (team core) that the budget guard refused in the last 15 minutes: 3. Its budget for this day (UTC) is"
         " an unknown number of USD. Whoever made those calls got a BudgetExceededError.",
     )
     world.check(tmp_path)

@@ -48,7 +48,7 @@ def test_unpriced_model(tmp_path) -> None:
         HOUR,
         {"feature": "born_with_it", "team": "core", "severity": "warning", **found},
         "born_with_it (team core) calls new-model, of which something has no price (unknown_model).",
-        "1 calls of born_with_it (team core) to new-model in the last 30 minutes have no full price, reason unknown_model."
+        "Calls of born_with_it (team core) to new-model without a full price in the last 30 minutes: 1, reason unknown_model."
         " Their dollars are missing from every panel and budget until the price table or your overlay has the model.",
     )
     world.check(tmp_path)
@@ -107,7 +107,7 @@ def test_tracking_errors_dropped_records_and_label_overflow(tmp_path) -> None:
         HOUR + 10,
         {"stage": "new", "severity": "warning"},
         "The tracking itself failed at stage new.",
-        "1 faults of the tracking at stage new in the last 30 minutes. The calls were not affected; what they cost may be"
+        "Faults of the tracking at stage new in the last 30 minutes: 1. The calls were not affected; what they cost may be"
         " missing.",
     )
     world.check(tmp_path)
