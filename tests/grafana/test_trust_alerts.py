@@ -28,6 +28,8 @@ def test_unpriced_model(tmp_path) -> None:
         world.calls(feature, run(length, 1))
 
     unpriced("born_with_it", gap(HOUR), run(HOUR), start=1)
+    # A job of two minutes: what it did stays true when it is gone.
+    unpriced("short_job", gap(HOUR + 1), run(2), start=1)
     unpriced("again", run(HOUR), run(1, 1), run(HOUR - 1), start=5)
     unpriced("long_ago", run(length), start=7)
     unpriced("restarted", run(HOUR), RESET, run(HOUR), start=7)
@@ -39,7 +41,9 @@ def test_unpriced_model(tmp_path) -> None:
 
     found = {"model": "new-model", "reason": "unknown_model"}
     world.firing("AIInferenceUnpricedModel", HOUR - 1)
-    world.firing("AIInferenceUnpricedModel", HOUR + 5, who("again", **found), who("born_with_it", **found))
+    expected = [who(feature, **found) for feature in ("again", "born_with_it", "short_job")]
+    world.firing("AIInferenceUnpricedModel", HOUR + 5, *expected)
+    world.firing("AIInferenceUnpricedModel", HOUR + 20, *expected)
     # Half an hour after the last one it is over.
     world.firing("AIInferenceUnpricedModel", HOUR + 38)
     world.firing("AIInferenceUnpricedModel", HOUR + 45, who("new_process", **found))
