@@ -83,7 +83,11 @@ def trust(s: Settings) -> list[dict[str, Any]]:
             s,
             "AIInferencePriceTableStale",
             hold="1h",
-            expr=f"max by (version) ({age}) > {s.price_table_age_days} * 86400",
+            # Jobs that have ended, by what they last said: one that runs for an hour a night would never hold for one.
+            expr=f"""
+            max by (version) ({age} or (last_over_time({age}[1d]) unless on (job) {age}))
+            > {s.price_table_age_days} * 86400
+            """,
             summary="The price table {{ $labels.version }} is {{ $value | humanizeDuration }} old.",
             description=f"""At least one process prices calls with table {{{{ $labels.version }}}}, which is
             {{{{ $value | humanizeDuration }}}} old; the limit is {s.price_table_age_days} days. Vendors change prices without notice:

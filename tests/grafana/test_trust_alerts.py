@@ -124,8 +124,14 @@ def test_price_table_stale(tmp_path) -> None:
         aging = values(*parts, run(2 * HOUR - sum(part[1] for part in parts), 60), start=days * 86400)
         world.add("ai_inference_price_table_age_seconds", {"version": version, "sha256": "s"}, aging)
 
+    # A nightly job is there for half an hour, and has the old table all day; an upgrade has another one at once.
+    for version, job, minutes in (("of_a_job", "nightly", 30), ("replaced", "api", 10)):
+        labels = {"version": version, "sha256": "s", "job": job}
+        world.add("ai_inference_price_table_age_seconds", labels, values(run(minutes, 60), start=60 * 86400))
+
     world.firing("AIInferencePriceTableStale", 30)
-    world.firing("AIInferencePriceTableStale", 2 * HOUR - 1, {"version": "old", "severity": "warning"})
+    stale = [{"version": version, "severity": "warning"} for version in ("old", "of_a_job")]
+    world.firing("AIInferencePriceTableStale", 2 * HOUR - 1, *stale)
     world.check(tmp_path)
 
 
