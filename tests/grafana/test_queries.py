@@ -16,6 +16,7 @@ from grafana.queries import saved_by_cache, yesterday
 from grafana.recording import recording_groups
 from tests.grafana.backfill import ask, backfill, blocks
 from tests.grafana.month import PRICES, STEP_SECONDS, draw, write
+from tests.grafana.promtool import HOUR, World, run, values
 from tests.grafana.servers import prometheus, victoria_metrics
 from tests.grafana.test_assets import expressions, panels, plain
 
@@ -146,6 +147,18 @@ def test_saved_by_cache_is_reads_less_write_surcharge(server) -> None:
     found = ask(server, "query", query=saved_by_cache(variables, window), time=END)
 
     assert float(found[0]["value"][1]) == pytest.approx(truth, rel=1e-6)
+
+
+def test_saved_by_cache_of_a_job_that_has_ended(tmp_path) -> None:
+    """A nightly job takes its prices along; what its cache saved is still read in the morning: 60,000 tokens at 2.7 per million."""
+    world = World(groups=("none",))
+    for token_type, dollars in (("input", 3e-6), ("cache_read", 0.3e-6)):
+        labels = {"model": "m", "token_type": token_type}
+        world.add("ai_inference_price_usd_per_token", labels, f"{dollars}x60")
+        world.add("ai_inference_tokens_total", {**labels, "feature": "nightly"}, values(run(HOUR, 1000)))
+
+    world.value(f"round({saved_by_cache({}, '1d')}, 0.01)", 10 * HOUR, ({}, 0.16))
+    world.check(tmp_path)
 
 
 @pytest.fixture(scope="module")
