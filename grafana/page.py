@@ -141,8 +141,9 @@ def _annotations() -> list[dict[str, object]]:
     names = ("SpendRunaway", "BudgetBurnHigh", "BudgetExceeded", "BudgetRefusing")
     pages = "|".join(f"AIInference{name}" for name in names)
     alerts = f'ALERTS{{alertname=~"{pages}", alertstate="firing"}}'
-    # A version counts as new when nothing carried it for six hours: gaps in scraping are no price changes.
-    new_table = f"{r.TABLES} unless max_over_time({r.TABLES}[6h] offset $__interval)"
+    # A version counts as new when nothing carried it for three days: neither a gap in scraping nor the next run of a
+    # nightly job, over a weekend too, is a change of prices.
+    new_table = f"{r.TABLES} unless max_over_time({r.TABLES}[3d] offset $__interval)"
     return [
         _annotation("Price table", new_table, "purple", "prices {{version}}"),
         _annotation("Deploys", f"{r.STARTS} > 0", "blue", "started: {{job}}", step="5m"),

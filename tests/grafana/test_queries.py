@@ -16,7 +16,7 @@ from grafana.queries import saved_by_cache, yesterday
 from grafana.recording import recording_groups
 from tests.grafana.backfill import ask, backfill, blocks
 from tests.grafana.month import PRICES, STEP_SECONDS, draw, write
-from tests.grafana.promtool import HOUR, World, run, values
+from tests.grafana.promtool import DAY, HOUR, World, run, values
 from tests.grafana.servers import prometheus, victoria_metrics
 from tests.grafana.test_assets import expressions, panels, plain
 
@@ -147,6 +147,25 @@ def test_saved_by_cache_is_reads_less_write_surcharge(server) -> None:
     found = ask(server, "query", query=saved_by_cache(variables, window), time=END)
 
     assert float(found[0]["value"][1]) == pytest.approx(truth, rel=1e-6)
+
+
+def test_next_run_of_a_job_is_no_change_of_prices(tmp_path) -> None:
+    """The annotation marks the version that nothing carried before, once; a nightly job's is new on its first night only."""
+    world = World(groups=("processes",), every="1m")
+    night = f"1x{HOUR - 1} _x{DAY - HOUR}"
+    for version, notation in (("old", f"{night} {night}"), ("new", f"_x{2 * DAY} 1x{HOUR}")):
+        world.add("ai_inference_price_table_info", {"version": version, "sha256": "s"}, notation)
+    (expr,) = (
+        note["expr"] for note in dashboards()["spend"]["annotations"]["list"] if note["name"] == "Price table"
+    )
+
+    marked = f"sum by (version) ({expr.replace('$__interval', '1m')})"
+    world.value(marked, 0, ({"version": "old"}, 1))
+    world.value(marked, 30)
+    world.value(marked, DAY)
+    world.value(marked, 2 * DAY, ({"version": "new"}, 1))
+    world.value(marked, 2 * DAY + 5)
+    world.check(tmp_path)
 
 
 def test_saved_by_cache_of_a_job_that_has_ended(tmp_path) -> None:
