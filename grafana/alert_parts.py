@@ -60,13 +60,13 @@ def born(selector: str, by: str, window: str) -> str:
 
     `increase()` alone counts the first value of a series as nothing, and these series are born with their first fault.
     A series that was there in the six hours before is not new: a gap in scraping would make old faults news. Where it is
-    lower than it was, the process restarted and all of it is new.
+    lower than it was, the process restarted and all of it is new. A job that has ended counts as long as one that runs.
     """
     before = f"last_over_time({selector}[6h] offset {window})"
     return f"""sum by ({by}) (
               increase({selector}[{window}]) > 0
               or
-              ({selector} unless {before}) > 0
+              (last_over_time({selector}[{window}]) unless {before}) > 0
               or
               (({selector} unless {selector} offset {window}) < {before}) > 0
             )"""

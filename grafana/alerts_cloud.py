@@ -62,8 +62,8 @@ def cloud(s: Settings) -> list[dict[str, Any]]:
             "CloudOrphanScanIncomplete",
             hold="1h",
             expr=f"max by (job, instance) ({gaps}) > 0",
-            summary='The last scan for orphaned cloud resources could not see {{ $value | printf "%.0f" }} things.',
-            description="""The last scan for orphaned cloud resources has {{ $value | printf "%.0f" }} gaps: regions, accounts or kinds of
-            resource that it was not allowed to read, or that gave no answer. Its figures are a floor.""",
+            summary="The last scan for orphaned cloud resources did not see everything.",
+            description="""Regions, accounts or kinds of resource that the last scan for orphaned cloud resources was not allowed
+            to read, or that gave no answer: {{ $value | printf "%.0f" }}. Its figures are a floor.""",
         ),
     ]

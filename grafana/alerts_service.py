@@ -103,7 +103,8 @@ def service(s: Settings) -> list[dict[str, Any]]:
             prompt cache, less than {number(s.cache_drop)} times the share around this hour yesterday and a week ago.
             Uncached input costs about ten times as much.""",
         ),
-        # Traffic is expected where there was some through these hours a week ago, or through every hour of the last day.
+        # Traffic is expected where there was some through these hours a week ago, or through every hour of the last day;
+        # not from a team whose feature another one has taken over since.
         alert(
             s,
             "AIInferenceNoData",
@@ -119,6 +120,8 @@ def service(s: Settings) -> list[dict[str, Any]]:
             )
             unless
             {r.CALLS}:increase15m > 0
+            unless on (feature)
+            ({r.CALLS}:increase15m > 0 unless max_over_time({r.CALLS}:increase1h[1d:1h] offset 7d))
             """,
             summary=f"{THE} reports no calls, where traffic is expected.",
             description=f"""No call of {THE} has been seen for 15 minutes;

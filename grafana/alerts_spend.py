@@ -147,7 +147,7 @@ def budgets(s: Settings) -> list[dict[str, Any]]:
             {r.FORECAST_RATIO} > 1
             unless
             {r.SPENT_RATIO} > 1
-            """.replace("unless\n", "unless on (feature, team)\n"),
+            """,
             summary=f"{THE} is heading for {{{{ $value | humanizePercentage }}}} of its monthly budget.",
             description=f"""With {spent} USD spent this month and the daily average of the last week,
             {look_up("sum(" + r.COST + ":rate7d{feature=%q}) * 86400", USD, "feature")} USD, {THE} ends the month at
@@ -160,8 +160,8 @@ def budgets(s: Settings) -> list[dict[str, Any]]:
             page=True,
             expr=born(refused, "feature, team, period", "15m"),
             summary=f"Calls of {THE} are refused: its budget for the {{{{ $labels.period }}}} is spent.",
-            description=f"""The budget guard refused {{{{ $value | printf "%.0f" }}}} calls of {THE} in the last 15 minutes. Its budget
-            for this {{{{ $labels.period }}}} (UTC) is {of_period} USD. Whoever made those calls got a BudgetExceededError.""",
+            description=f"""Calls of {THE} that the budget guard refused in the last 15 minutes: {{{{ $value | printf "%.0f" }}}}. Its
+            budget for this {{{{ $labels.period }}}} (UTC) is {of_period} USD. Whoever made those calls got a BudgetExceededError.""",
         ),
         # A guard asks every 30 seconds; one answer missed is nothing, none for twenty minutes is.
         alert(

@@ -34,8 +34,8 @@ def trust(s: Settings) -> list[dict[str, Any]]:
             "AIInferenceUnpricedModel",
             expr=f"{born(unpriced, 'model, feature, reason', '30m')}\n            {OWNED}",
             summary=f"{THE} calls {{{{ $labels.model }}}}, of which something has no price ({{{{ $labels.reason }}}}).",
-            description=f"""{{{{ $value | printf "%.0f" }}}} calls of {THE} to {{{{ $labels.model }}}} in the last 30 minutes have no
-            full price, reason {{{{ $labels.reason }}}}. Their dollars are missing from every panel and budget until the price table
+            description=f"""Calls of {THE} to {{{{ $labels.model }}}} without a full price in the last 30 minutes:
+            {{{{ $value | printf "%.0f" }}}}, reason {{{{ $labels.reason }}}}. Their dollars are missing from every panel and budget until the price table
             or your overlay has the model.""",
         ),
         alert(
@@ -60,7 +60,7 @@ def trust(s: Settings) -> list[dict[str, Any]]:
             "AIInferenceTrackingErrors",
             expr=born(faults, "stage", "30m"),
             summary="The tracking itself failed at stage {{ $labels.stage }}.",
-            description="""{{ $value | printf "%.0f" }} faults of the tracking at stage {{ $labels.stage }} in the last 30 minutes.
+            description="""Faults of the tracking at stage {{ $labels.stage }} in the last 30 minutes: {{ $value | printf "%.0f" }}.
             The calls were not affected; what they cost may be missing.""",
         ),
         alert(
@@ -68,22 +68,26 @@ def trust(s: Settings) -> list[dict[str, Any]]:
             "AIInferenceRecordsDropped",
             expr=born(dropped, "sink, reason", "30m"),
             summary="The queue before the sink {{ $labels.sink }} drops records ({{ $labels.reason }}).",
-            description="""{{ $value | printf "%.0f" }} records in the last 30 minutes did not reach the sink {{ $labels.sink }},
-            reason {{ $labels.reason }}. The calls were not affected and the other sinks have the records; this one does not keep up.""",
+            description="""Records that did not reach the sink {{ $labels.sink }} in the last 30 minutes:
+            {{ $value | printf "%.0f" }}, reason {{ $labels.reason }}. The calls were not affected and the other sinks have the records; this one does not keep up.""",
         ),
         alert(
             s,
             "AIInferenceLabelOverflow",
             expr=born(overflow, "label", "30m"),
             summary='Too many values of {{ $labels.label }}: new ones are counted as "other".',
-            description="""{{ $value | printf "%.0f" }} calls in the last 30 minutes had a {{ $labels.label }} beyond the cap of
-            distinct values and were counted as "other": their dollars are in the totals, not under their own name.""",
+            description="""Calls of the last 30 minutes with a {{ $labels.label }} beyond the cap of distinct values:
+            {{ $value | printf "%.0f" }}. They were counted as "other": their dollars are in the totals, not under their own name.""",
         ),
         alert(
             s,
             "AIInferencePriceTableStale",
             hold="1h",
-            expr=f"max by (version) ({age}) > {s.price_table_age_days} * 86400",
+            # Jobs that have ended, by what they last said: one that runs for an hour a night would never hold for one.
+            expr=f"""
+            max by (version) ({age} or (last_over_time({age}[1d]) unless on (job) {age}))
+            > {s.price_table_age_days} * 86400
+            """,
             summary="The price table {{ $labels.version }} is {{ $value | humanizeDuration }} old.",
             description=f"""At least one process prices calls with table {{{{ $labels.version }}}}, which is
             {{{{ $value | humanizeDuration }}}} old; the limit is {s.price_table_age_days} days. Vendors change prices without notice:
@@ -140,8 +144,8 @@ def trust(s: Settings) -> list[dict[str, Any]]:
             {info}
             """,
             summary="Several processes answer the scrapes of {{ $labels.instance }} in turn.",
-            description="""Scrapes of {{ $labels.instance }} (job {{ $labels.job }}) went back to an older process
-            {{ $value | printf "%.0f" }} times in 15 minutes: workers share a port without multiprocess mode, and every counter of
-            theirs is wrong, by a factor of 250 in a day as measured.""",
+            description="""Scrapes of {{ $labels.instance }} (job {{ $labels.job }}) that went back to an older process in
+            15 minutes: {{ $value | printf "%.0f" }}. Workers share a port without multiprocess mode, and every counter of theirs is
+            wrong, by a factor of 250 in a day as measured.""",
         ),
     ]

@@ -20,7 +20,8 @@ _DURATION = pick("ai_inference_duration_seconds_bucket", ONE)
 _FIRST_TOKEN = pick("ai_inference_time_to_first_token_seconds_bucket", ONE)
 _OPEN = pick("ai_inference_calls_in_progress", ONE)
 _WEEK = "a week before"
-_MINE = '{feature="$feature"}'
+_MINE = '{feature=~"$feature"}'
+_MONTH = '{feature=~"$feature", period="month"}'
 
 
 def dashboard() -> dict[str, object]:
@@ -28,7 +29,7 @@ def dashboard() -> dict[str, object]:
     return page(
         "feature",
         "AI inference / Feature",
-        "One feature: what it costs, how its calls are made, how fast and how sound they are, against its own last week.",
+        "One feature, or all together: what it costs, how its calls are made, how fast and how sound they are, against its own last week.",
         [feature_variable(many=False), model_variable()],
         [
             Row("Feature: $feature", _head()),
@@ -84,8 +85,13 @@ def _head() -> tuple[dict[str, object], ...]:
         ),
         stat(
             "Of budget",
-            "Month to date against the feature's monthly budget.",
-            f'max({r.SPENT_RATIO}{{feature="$feature", period="month"}})',
+            "Month to date of the features that have a monthly budget, against the sum of those budgets.",
+            f"""
+            sum(
+              sum by (feature) ({r.MONTH_TO_DATE})
+              * on (feature) group_right () ({r.BUDGET}{_MONTH} > bool 0)
+            )
+            / sum({r.BUDGET}{_MONTH})""",
             "percentunit",
             decimals=0,
             limits=(0.8, 1.0),
@@ -240,6 +246,7 @@ def _soundness() -> tuple[dict[str, object], ...]:
             [query(f"{_rate(_CALLS, 'outcome')} * 3600", "{{outcome}}")],
             "short",
             stack=True,
+            painted={"ok": "green", "error": "red", "cancelled": "yellow", "abandoned": "orange"},
             interval="5m",
         ),
         timeseries(
@@ -260,6 +267,7 @@ def _soundness() -> tuple[dict[str, object], ...]:
                 query(share(_rate(_RETRIES), _rate(_CALLS)), "retries per call"),
             ],
             "percentunit",
+            painted={"errors": "red", "cut streams": "orange", "retries per call": "blue"},
             interval="15m",
         ),
         timeseries(

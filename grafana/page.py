@@ -34,6 +34,7 @@ def variable(
     """
     A variable filled with a label's values in the time range.
 
+    All can be chosen where only one can too: links bring it along, and Grafana 10 takes what it does not find for a name.
     Without an `all_value`, All means the values that are listed: a feature list narrowed by team narrows every panel.
     """
     model: dict[str, object] = {
@@ -49,9 +50,13 @@ def variable(
         "hide": 0,
         "skipUrlSync": False,
         "multi": many,
-        "includeAll": many,
+        "includeAll": True,
         "options": [],
-        "current": {"selected": True, "text": ["All"], "value": ["$__all"]} if many else {},
+        "current": {
+            "selected": True,
+            "text": ["All"] if many else "All",
+            "value": ["$__all"] if many else "$__all",
+        },
     }
     if all_value is not None:
         model["allValue"] = all_value
@@ -136,8 +141,9 @@ def _annotations() -> list[dict[str, object]]:
     names = ("SpendRunaway", "BudgetBurnHigh", "BudgetExceeded", "BudgetRefusing")
     pages = "|".join(f"AIInference{name}" for name in names)
     alerts = f'ALERTS{{alertname=~"{pages}", alertstate="firing"}}'
-    # A version counts as new when nothing carried it for six hours: gaps in scraping are no price changes.
-    new_table = f"{r.TABLES} unless max_over_time({r.TABLES}[6h] offset $__interval)"
+    # A version counts as new when nothing carried it for three days: neither a gap in scraping nor the next run of a
+    # nightly job, over a weekend too, is a change of prices.
+    new_table = f"{r.TABLES} unless max_over_time({r.TABLES}[3d] offset $__interval)"
     return [
         _annotation("Price table", new_table, "purple", "prices {{version}}"),
         _annotation("Deploys", f"{r.STARTS} > 0", "blue", "started: {{job}}", step="5m"),

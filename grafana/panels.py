@@ -176,11 +176,16 @@ def timeseries(
     calcs: tuple[str, ...] = (),
     right: bool = False,
     dashed: str = "",
+    painted: dict[str, str] | None = None,
     line_at: float | None = None,
     interval: str = "",
     none: str = "no data",
 ) -> dict[str, object]:
-    """Lines, or stacked areas; series whose name matches `dashed` (a regular expression) are drawn dashed and grey."""
+    """
+    Lines, or stacked areas.
+
+    Series whose name matches `dashed` (a regular expression) are drawn dashed and grey, those of `painted` in its colours.
+    """
     custom: dict[str, object] = {
         "drawStyle": "line",
         "lineInterpolation": "linear",
@@ -201,7 +206,13 @@ def timeseries(
     defaults |= {name: value for name, value in bounds.items() if value is not None}
     if line_at is not None:
         defaults["thresholds"] = _steps(("transparent", "red"), (line_at,))
-    overrides: list[dict[str, object]] = []
+    overrides: list[dict[str, object]] = [
+        {
+            "matcher": {"id": "byName", "options": name},
+            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
+        }
+        for name, colour in (painted or {}).items()
+    ]
     if dashed:
         properties = [
             {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [6, 6]}},
@@ -253,7 +264,7 @@ class Column:
         colours: One more than the limits.
         links: Data links.
         gauge: Draw the number over a bar.
-        none: What a row without a value says.
+        none: What a row without a value says; without it Grafana writes there what an empty table says.
 
     """
 
@@ -266,11 +277,11 @@ class Column:
     colours: tuple[str, ...] = GREEN_TO_RED
     links: list[dict[str, object]] = field(default_factory=list)
     gauge: bool = False
-    none: str = ""
+    none: str = " "
 
     def override(self) -> dict[str, object]:
         """The field override that Grafana applies to the renamed column."""
-        properties: list[dict[str, object]] = []
+        properties: list[dict[str, object]] = [{"id": "noValue", "value": self.none}]
         if self.unit:
             properties.append({"id": "unit", "value": self.unit})
         if self.decimals is not None:
@@ -287,8 +298,6 @@ class Column:
             properties.append({"id": "custom.cellOptions", "value": cell})
             if self.gauge:
                 properties += [{"id": "min", "value": 0}, {"id": "max", "value": self.limits[-1]}]
-        if self.none:
-            properties.append({"id": "noValue", "value": self.none})
         if self.links:
             properties.append({"id": "links", "value": self.links})
         return {"matcher": {"id": "byName", "options": self.title}, "properties": properties}

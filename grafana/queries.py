@@ -9,7 +9,7 @@ from .names import labels_of, raw
 __all__ = ["ALL", "ONE", "change", "pick", "saved_by_cache", "share", "yesterday"]
 
 ALL = {"team": '=~"$team"', "feature": '=~"$feature"', "model": '=~"$model"'}
-ONE = {"feature": '="$feature"', "model": '=~"$model"'}
+ONE = {"feature": '=~"$feature"', "model": '=~"$model"'}
 
 
 def pick(name: str, variables: dict[str, str], **more: str) -> str:
@@ -68,8 +68,9 @@ def saved_by_cache(variables: dict[str, str], window: str) -> str:
     asked = pick("ai_inference_tokens_total", variables, token_type='="input"')
     read = pick("ai_inference_tokens_total", variables, token_type='="cache_read"')
     written = pick("ai_inference_tokens_total", variables, token_type='=~"cache_write.*"')
+    # A day back: a nightly job takes its prices along when it ends.
     plain, of_read, of_written = (
-        raw("ai_inference_price_usd_per_token", token_type=matcher)
+        f"last_over_time({raw('ai_inference_price_usd_per_token', token_type=matcher)}[1d])"
         for matcher in ('="input"', '="cache_read"', '=~"cache_write.*"')
     )
     plain_price = f"max by (model) ({plain})"

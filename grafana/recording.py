@@ -50,7 +50,8 @@ _MONTH_HOURS = "feature_team_month:ai_inference_estimated_cost_usd:increase1h"
 _DAY_HOURS = "feature_team_day:ai_inference_estimated_cost_usd:increase1h"
 _FIVE_MINUTES = "feature_team_hour:ai_inference_estimated_cost_usd:increase5m"
 # A budget belongs to a feature; its team label says who is told.
-BUDGET = "feature_team_period:ai_inference_budget_usd:max"
+_EXPORTED_BUDGET = "feature_team_period:ai_inference_budget_usd:max"
+BUDGET = "feature_team_period:ai_inference_budget_usd:last"
 BUDGET_PACE = "feature_team:ai_inference_budget_usd:month_pace"
 SPENT_RATIO = "feature_team_period:ai_inference_budget:spent_ratio"
 FORECAST_RATIO = "feature_team_period:ai_inference_budget:forecast_ratio"
@@ -206,11 +207,21 @@ def _accounting() -> list[dict[str, str]]:
 
 
 def _budgets(extra: tuple[str, ...]) -> list[dict[str, str]]:
-    budget = raw("ai_inference_budget_usd", *extra)
+    budget, info = (raw(f"ai_inference_{name}", *extra) for name in ("budget_usd", "feature_info"))
     of_period = {period: f'{BUDGET}{{period="{period}"}}' for period in ("month", "day")}
     return [
         # Every process exports the same budget: the largest, never the sum.
-        _rule(BUDGET, f"max by (feature, team, period) ({budget})"),
+        _rule(_EXPORTED_BUDGET, f"max by (feature, team, period) ({budget})"),
+        # A nightly or weekly job takes its budget along when it ends; it holds until the next run.
+        # Where a process still declares the feature and no budget for it, the budget was withdrawn.
+        _rule(
+            BUDGET,
+            f"""
+            {_EXPORTED_BUDGET}
+            or
+            (last_over_time({_EXPORTED_BUDGET}[8d]) unless on (feature) {info})
+            """,
+        ),
         # The even pace that spends the budget by the end of this month, USD per second.
         _rule(
             BUDGET_PACE,

@@ -19,6 +19,7 @@ _REASONING = pick("ai_inference_reasoning_tokens_total", ALL)
 _REFUSED = pick("ai_inference_budget_refused_calls_total", ALL)
 _MINE = '{team=~"$team", feature=~"$feature"}'
 _MONTH = '{team=~"$team", feature=~"$feature", period="month"}'
+_DAY = '{team=~"$team", feature=~"$feature", period="day"}'
 _TO_FEATURE = [link_to("feature", "Open this feature", "&var-feature=${__value.raw}")]
 
 
@@ -98,32 +99,23 @@ def _now() -> tuple[dict[str, object], ...]:
                 query(f"sum({rate} unless on (feature) {top})", "all others"),
             ],
             "currencyUSD",
-            size=(16, 9),
+            size=(16, 10),
             stack=True,
             decimals=2,
             calcs=("mean", "max"),
             right=True,
             interval="5m",
         ),
-        timeseries(
-            "Month to date against budget",
-            "What was spent since the first of the month, UTC, of features with a budget, and the sum of their budgets.",
+        table(
+            "Yesterday by feature",
+            "Dollars of the last full calendar day in UTC.",
+            [f"{yesterday(_COST, 'feature')} > 0"],
             [
-                query(
-                    f"sum(sum by (feature) ({r.MONTH_TO_DATE}) * on (feature) group_right () ({r.BUDGET}{_MONTH} > bool 0))",
-                    "spent",
-                ),
-                query(
-                    f"sum(sum by (feature) ({r.FORECAST}) * on (feature) group_right () ({r.BUDGET}{_MONTH} > bool 0))",
-                    "projected month",
-                ),
-                query(f"sum({r.BUDGET}{_MONTH})", "budget"),
+                Column("feature", "Feature", links=_TO_FEATURE),
+                Column("A", "Yesterday", "prefix:$", 2, 100),
             ],
-            "currencyUSD",
-            size=(8, 9),
-            decimals=0,
-            dashed="projected month",
-            none=NEEDS_RULES,
+            size=(8, 10),
+            sort="Yesterday",
         ),
     )
 
@@ -149,10 +141,10 @@ def _who() -> tuple[dict[str, object], ...]:
                 Column("feature", "Feature", links=_TO_FEATURE),
                 Column("model", "Model"),
                 Column("A", "Cost", "prefix:$", 2, 100, none="no price"),
-                Column("E", "Share", "percentunit", 1, 80, none=" "),
-                Column("B", "Against last week", "percentunit", 0, 140, limits=(0.2, 1.0), none=" "),
+                Column("E", "Share", "percentunit", 1, 80),
+                Column("B", "Against last week", "percentunit", 0, 140, limits=(0.2, 1.0)),
                 Column("C", "Calls", "locale", 0, 110),
-                Column("D", "Cost per call", "currencyUSD", 4, 120, none=" "),
+                Column("D", "Cost per call", "currencyUSD", 4, 120),
             ],
             size=(24, 13),
             sort="Cost",
@@ -287,8 +279,11 @@ def _budgets() -> tuple[dict[str, object], ...]:
         ),
         timeseries(
             "Share of budget spent",
-            "Month to date of each feature against its budget, UTC. The line is the whole budget.",
-            [query(f"{r.SPENT_RATIO}{_MONTH}", "{{feature}}")],
+            "Month to date of each feature against its monthly budget, today against a daily one, UTC. The line is the whole budget.",
+            [
+                query(f"{r.SPENT_RATIO}{_MONTH}", "{{feature}}"),
+                query(f"{r.SPENT_RATIO}{_DAY}", "{{feature}}, of the day"),
+            ],
             "percentunit",
             size=(16, 8),
             decimals=0,
@@ -298,11 +293,30 @@ def _budgets() -> tuple[dict[str, object], ...]:
             none="no budgets",
         ),
         timeseries(
+            "Month to date against budget",
+            "What was spent since the first of the month, UTC, of features with a budget, and the sum of their budgets.",
+            [
+                query(
+                    f"sum(sum by (feature) ({r.MONTH_TO_DATE}) * on (feature) group_right () ({r.BUDGET}{_MONTH} > bool 0))",
+                    "spent",
+                ),
+                query(
+                    f"sum(sum by (feature) ({r.FORECAST}) * on (feature) group_right () ({r.BUDGET}{_MONTH} > bool 0))",
+                    "projected month",
+                ),
+                query(f"sum({r.BUDGET}{_MONTH})", "budget"),
+            ],
+            "currencyUSD",
+            decimals=0,
+            dashed="projected month",
+            none=NEEDS_RULES,
+        ),
+        timeseries(
             "Calls refused per hour",
             "Calls that budget guards did not let through, by feature: whoever made them got an error.",
             [query(f"sum by (feature) (rate({_REFUSED}[$__rate_interval])) * 3600", "{{feature}}")],
             "short",
-            size=(8, 8),
+            size=(24, 6),
             interval="5m",
             none="no guard refuses",
         ),

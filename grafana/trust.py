@@ -160,6 +160,7 @@ def _missing() -> tuple[dict[str, object], ...]:
             size=(12, 8),
             decimals=2,
             stack=True,
+            painted={"exact": "green", "estimated": "yellow"},
             interval="5m",
         ),
         timeseries(
@@ -171,6 +172,7 @@ def _missing() -> tuple[dict[str, object], ...]:
             ],
             "percentunit",
             size=(12, 8),
+            painted={"unpriced": "red", "unmeasured": "orange"},
             interval="15m",
         ),
     )
@@ -249,7 +251,7 @@ def _tracking() -> tuple[dict[str, object], ...]:
             none="none",
         ),
         timeseries(
-            "Budget guards without an answer",
+            "Guards without an answer",
             "Times per hour that a budget guard asked for the spend to date and got no answer, by reason.",
             [query(f"sum by (reason) (rate({_UNANSWERED}[$__rate_interval])) * 3600", "{{reason}}")],
             "short",

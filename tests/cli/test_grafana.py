@@ -61,6 +61,13 @@ def test_prometheus_and_alertmanager_take_it(tmp_path) -> None:
     assert "4 receivers" in tool("amtool", "check-config", str(tmp_path / "alertmanager.yml"))
 
 
+def test_team_named_twice_has_one_route(tmp_path) -> None:
+    """Alertmanager takes no receiver twice."""
+    assert 0 == export(tmp_path, "--team", "search", "--team", "search").exit_code
+
+    assert "3 receivers" in tool("amtool", "check-config", str(tmp_path / "alertmanager.yml"))
+
+
 def test_selector_thresholds_and_runbooks_are_rendered(tmp_path) -> None:
     """A selector is in every selector of an exported metric; thresholds, severities and addresses are where they belong."""
     options = [

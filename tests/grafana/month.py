@@ -47,10 +47,11 @@ class Feature:
     output_tokens: int
     cached: float
     seconds: float
-    budget: float | None = None
+    budget: float | None = None  # of a month
     streams: bool = True
     reasoning: float = 0.0
     refuses: bool = False  # its budget guard, once the month's budget is spent
+    day_budget: float | None = None
 
 
 FEATURES = (
@@ -127,7 +128,16 @@ FEATURES = (
         "nightly_enrichment", "data", (("gpt-5", 1.0),), 1500, "nightly", 2500, 400, 0.0, 6, 700, False, 0.4
     ),
     Feature(
-        "meeting_notes", "documents", (("claude-sonnet-4-5", 1.0),), 120, "launched", 12000, 900, 0.0, 14
+        "meeting_notes",
+        "documents",
+        (("claude-sonnet-4-5", 1.0),),
+        120,
+        "launched",
+        12000,
+        900,
+        0.0,
+        14,
+        day_budget=60,
     ),
 )
 
@@ -204,12 +214,10 @@ def draw(until: datetime, days: int) -> dict[str, dict[str, list[tuple[int, floa
                     calls = 0 if over else calls
                 cost = _one_step(add, feature, model, calls, cached, chance, with_histograms)
                 spent[month] = spent.get(month, 0.0) + cost
-            if feature.budget:
-                put(
-                    "ai_inference_budget_usd",
-                    f'feature="{feature.name}",team="{feature.team}",period="month"',
-                    feature.budget,
-                )
+            for period, dollars in (("month", feature.budget), ("day", feature.day_budget)):
+                if dollars:
+                    labels = f'feature="{feature.name}",team="{feature.team}",period="{period}"'
+                    put("ai_inference_budget_usd", labels, dollars)
             info = f'feature="{feature.name}",team="{feature.team}",service="app",environment="production",component="",cost_center=""'
             put("ai_inference_feature_info", info, 1)
             put(

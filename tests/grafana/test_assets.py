@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -164,6 +165,27 @@ def test_panels_are_explained_and_do_not_overlap(name, model) -> None:
     assert max(x for x, _ in cells) < 24
 
 
+def test_yesterday_of_each_feature_is_on_the_first_screen() -> None:
+    """What a feature cost yesterday is read without a click: in a table above the first 700 pixels."""
+    (shown,) = (panel for panel in panels(dashboards()["spend"]) if panel["title"] == "Yesterday by feature")
+
+    box = shown["gridPos"]
+    assert (box["y"] + box["h"]) * 38 < 700
+    assert "sum by (feature)" in shown["targets"][0]["expr"]
+    assert shown["targets"][0]["expr"].endswith("[1d:1d]) > 0")
+
+
+@by_page
+def test_empty_cells_say_nothing_of_the_table(name, model) -> None:
+    """Grafana writes a panel's `noValue` into every cell without a value, so each column has its own."""
+    for panel in panels(model):
+        if panel["type"] == "table":
+            for override in panel["fieldConfig"]["overrides"]:
+                said = [one["value"] for one in override["properties"] if one["id"] == "noValue"]
+                assert 1 == len(said), (panel["title"], override["matcher"])
+                assert said[0] in {" ", "no price", "not known"}
+
+
 @by_page
 def test_variables_are_defined_and_used(name, model) -> None:
     """Every `$name` in a query is a variable or Grafana's own, and every variable is in some query."""
@@ -172,6 +194,17 @@ def test_variables_are_defined_and_used(name, model) -> None:
     used = set(re.findall(r"\$\{?(\w+)", text)) - {"__all", "__url_time_range", "__value"} - GRAFANA.keys()
 
     assert defined == used
+
+
+@by_page
+def test_variables_take_what_links_bring_along(name, model) -> None:
+    """All, or several values, come from dashboards where they were chosen: every variable has All, every matcher is `=~`."""
+    lists = [one for one in model["templating"]["list"] if one["type"] == "query"]
+
+    assert all(one["includeAll"] for one in lists)
+    for one in lists:
+        for expr in expressions(model):
+            assert not re.search(rf'(?<!=~)"\${one["name"]}"', expr), expr
 
 
 @by_page
@@ -249,6 +282,17 @@ def test_rule_files_are_fit_for_mimir_and_thanos() -> None:
     assert all(group["interval"] == "1m" for group in groups)
     recorded = [rule["record"] for group in groups for rule in group["rules"] if "record" in rule]
     assert len(recorded) == len(set(recorded))
+
+
+@pytest.mark.skipif(
+    shutil.which("vmalert") is None, reason="vmalert is not installed (Debian: victoria-metrics)"
+)
+def test_vmalert_takes_the_rules() -> None:
+    """VictoriaMetrics' rule evaluator understands every expression and every template."""
+    command = ["vmalert", "-dryRun", f"-rule={ROOT}/grafana/rules/*.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert 0 == done.returncode, done.stderr[-2000:]
 
 
 @needs_promtool

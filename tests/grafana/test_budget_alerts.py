@@ -142,6 +142,19 @@ def test_month_to_date_forecast_and_budget_over_the_months_end(tmp_path) -> None
     world.check(tmp_path)
 
 
+def test_forecast_is_told_on_days_that_are_overspent_too(tmp_path) -> None:
+    """A spent day says nothing about the month: only a spent month makes its forecast old news."""
+    world = World(groups=BUDGETS)
+    length = 2 * DAY
+    world.spend("both", run(length, EVEN))
+    world.budget("both", 400, length)
+    world.budget("both", 0.5, length, period="day")
+
+    world.firing("AIInferenceBudgetExceeded", DAY + 12 * HOUR, who("both", "critical", period="day"))
+    world.firing("AIInferenceBudgetForecastExceeded", DAY + 12 * HOUR, who("both", "warning", period="month"))
+    world.check(tmp_path)
+
+
 def test_exceeded_day_and_restarts(tmp_path) -> None:
     """A daily budget is exceeded in the evening and whole again at midnight; restarts add nothing; births count on."""
     world = World(groups=BUDGETS)
@@ -209,7 +222,7 @@ def test_refused_calls_page(tmp_path) -> None:
         HOUR,
         {"feature": "born_with_it", "team": "core", "severity": "critical", "period": "day"},
         "Calls of born_with_it (team core) are refused: its budget for the day is spent.",
-        "The budget guard refused 3 calls of born_with_it (team core) in the last 15 minutes. Its budget for this day (UTC) is"
+        "Calls of born_with_it (team core) that the budget guard refused in the last 15 minutes: 3. Its budget for this day (UTC) is"
         " an unknown number of USD. Whoever made those calls got a BudgetExceededError.",
     )
     world.check(tmp_path)

@@ -138,8 +138,8 @@ def test_incomplete_scan(tmp_path) -> None:
         "CloudOrphanScanIncomplete",
         120,
         {"job": "api", "instance": "a", "severity": "warning"},
-        "The last scan for orphaned cloud resources could not see 2 things.",
-        "The last scan for orphaned cloud resources has 2 gaps: regions, accounts or kinds of resource that it was not allowed to"
-        " read, or that gave no answer. Its figures are a floor.",
+        "The last scan for orphaned cloud resources did not see everything.",
+        "Regions, accounts or kinds of resource that the last scan for orphaned cloud resources was not allowed to read, or that"
+        " gave no answer: 2. Its figures are a floor.",
     )
     world.check(tmp_path)

@@ -90,3 +90,20 @@ def test_tenfold_pages_within_a_quarter_of_an_hour(tmp_path) -> None:
     world.firing("AIInferenceSpendRunaway", start)
     world.firing("AIInferenceSpendRunaway", start + 15, *pages)
     world.check(tmp_path)
+
+
+def test_tenfold_batches_page_within_a_quarter_of_an_hour(tmp_path) -> None:
+    """A nightly and a weekly batch that cost ten times the usual page a quarter of an hour after they began."""
+    monday = (4 + 7) * DAY
+    starts = {"nightly": monday + 2 * HOUR, "weekly": monday + 4 * HOUR}
+    minutes = monday + 5 * HOUR
+    world = World(
+        groups=("spend", "spend-alerts"), leave_out=("calls:increase1h", "ratio1h", "rate30m", "rate6h")
+    )
+    for shape, start in starts.items():
+        rates, month = _course(shape, 1, minutes, start)
+        _add(world, shape, rates, month, minutes)
+        world.firing("AIInferenceSpendRunaway", start)
+        page = {"feature": shape, "team": "core", "severity": "critical"}
+        world.firing("AIInferenceSpendRunaway", start + 15, page)
+    world.check(tmp_path)

@@ -97,6 +97,10 @@ def test_latency_and_first_token(tmp_path) -> None:
         world.calls("restarted", run(before, 2), RESET, run(after, 2))
         _durations(world, metric, "born_late", (60, gap(before)), (60, run(after, 2)))
         world.calls("born_late", gap(before), run(after, 2))
+        # As slow as now at this hour yesterday, and fast between.
+        night, day = run(5 * HOUR, 2), run(before - 5 * HOUR, 2)
+        _durations(world, metric, "diurnal", (60, night), (10, day), (60, run(after, 2)))
+        world.calls("diurnal", run(before + after, 2))
 
         world.firing(alert, before)
         world.firing(alert, before + after - 1, who("slower"))
@@ -127,6 +131,21 @@ def test_cache_share_drop(tmp_path) -> None:
     feature("never", 0.01, 0.0)
     feature("few_calls", 0.6, 0.1, calls=0.1)
     world.calls("idle", run(before + after))
+    night, day = 5 * HOUR, before - 5 * HOUR
+    for name, read, plain in (
+        ("restarted", (run(before, 60), RESET, run(after, 60)), (run(before, 40), RESET, run(after, 40))),
+        ("born_late", (gap(before), run(after, 10)), (gap(before), run(after, 90))),
+        # As little from the cache at this hour yesterday.
+        (
+            "diurnal",
+            (run(night, 30), run(day, 90), run(after, 30)),
+            (run(night, 70), run(day, 10), run(after, 70)),
+        ),
+    ):
+        for kind, parts in (("cache_read", read), ("input", plain)):
+            labels = {"model": "m", "feature": name, "token_type": kind}
+            world.add("ai_inference_tokens_total", labels, values(*parts))
+        world.calls(name, run(before + after, 2))
 
     world.firing("AIInferenceCacheShareDrop", before)
     world.firing("AIInferenceCacheShareDrop", before + after - 1, who("dropped"), who("vanished"))
@@ -174,8 +193,21 @@ def test_no_data(tmp_path) -> None:
     world.calls("young_and_busy", gap(stop - 2 * DAY), run(2 * DAY, 2))
     world.calls("restarted", *until(office, stop), RESET, run(6 * HOUR, 2), run(6 * HOUR))
     world.calls("idle", run(8 * DAY))
+    # Another team took it over; the one that always shared it with the team that stopped did not.
+    world.calls("moved", *until(office, stop))
+    world.calls("moved", gap(stop), run(12 * HOUR, 2), team="other")
+    world.calls("shared", *until(office, stop))
+    world.calls("shared", *office, team="other")
 
-    expected = (who("stopped"), who("vanished"), who("young_and_busy"))
+    # Day 0 is a Thursday; the second Saturday is as quiet as the first.
+    weekdays = [
+        part for day in range(10) for part in (run(8 * HOUR), run(16 * HOUR, 2 * (day % 7 not in {2, 3})))
+    ]
+    world.calls("weekdays", *weekdays)
+    for hour in (2, 9, 12, 18):
+        world.value('ALERTS{alertname="AIInferenceNoData", feature="weekdays"}', 9 * DAY + hour * HOUR)
+
+    expected = (who("stopped"), who("vanished"), who("young_and_busy"), who("shared"))
     world.firing("AIInferenceNoData", stop - 5)
     world.firing("AIInferenceNoData", stop + 45, *expected)
     world.firing("AIInferenceNoData", week + 23 * HOUR)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.grafana.promtool import DAY, HOUR, RESET, World, gap, needs_promtool, run
+from tests.grafana.promtool import DAY, HOUR, RESET, World, gap, needs_promtool, run, values
 
 pytestmark = needs_promtool
 RUNAWAY = ("spend", "spend-alerts")
@@ -105,6 +105,32 @@ def test_spend_without_budget(tmp_path) -> None:
     world.check(tmp_path)
 
 
+def test_budget_outlives_the_job_that_declares_it(tmp_path) -> None:
+    """A nightly job takes its budget along when it ends, which is no want of one; a budget that was withdrawn is."""
+    world = World(groups=SPEND)
+    night, length = 2 * HOUR, 26 * HOUR
+    one_hour = (gap(night), run(HOUR, 10 * EVEN))
+    for feature in ("nightly", "undeclared"):
+        world.spend(feature, *one_hour)
+    world.spend("withdrawn", run(length, EVEN))
+    for feature, until in (("nightly", night + HOUR), ("withdrawn", DAY)):
+        labels = {"feature": feature, "team": "core"}
+        world.add("ai_inference_budget_usd", {**labels, "period": "month"}, f"500x{until}")
+        declared = until if feature == "nightly" else length
+        world.add("ai_inference_feature_info", labels, f"1x{declared}")
+
+    world.firing("AIInferenceSpendWithoutBudget", 12 * HOUR, who("undeclared", "warning"))
+    world.firing("AIInferenceSpendWithoutBudget", DAY, who("undeclared", "warning"))
+    world.firing(
+        "AIInferenceSpendWithoutBudget",
+        length - 15,
+        who("undeclared", "warning"),
+        who("withdrawn", "warning"),
+    )
+    world.value('feature_team_period:ai_inference_budget_usd:last{feature="withdrawn"}', DAY + 10)
+    world.check(tmp_path)
+
+
 def test_cost_per_call_jump(tmp_path) -> None:
     """A call that costs three times what it did yesterday is reported; more calls at the old price are not."""
     world = World(groups=SPEND)
@@ -123,6 +149,11 @@ def test_cost_per_call_jump(tmp_path) -> None:
     feature("born_late", 0.03, 2, late=start - 30)
     feature("few_calls", 0.03, 0.1)
     feature("idle", 0.03, 0)
+    # As dear at this hour yesterday, and cheap between.
+    dear, calls = run(5 * HOUR, 0.06), run(start + 3 * HOUR, 2)
+    hours = values(dear, run(start - 5 * HOUR, 0.02), run(3 * HOUR, 0.06))
+    world.add("ai_inference_estimated_cost_usd_total", {**labels, "feature": "diurnal"}, hours)
+    world.add("ai_inference_calls_total", {**labels, "feature": "diurnal", "outcome": "ok"}, values(calls))
 
     world.firing("AIInferenceCostPerCallJump", start)
     world.firing("AIInferenceCostPerCallJump", start + 2 * HOUR, who("dearer", "warning"))
@@ -138,6 +169,4 @@ def test_cost_per_call_jump(tmp_path) -> None:
 
 
 def _notation(parts: list[tuple[str, int, float]]) -> str:
-    from tests.grafana.promtool import values
-
     return values(*(part for part in parts if part[1] or part[0] == "reset"))

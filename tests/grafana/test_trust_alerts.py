@@ -28,6 +28,8 @@ def test_unpriced_model(tmp_path) -> None:
         world.calls(feature, run(length, 1))
 
     unpriced("born_with_it", gap(HOUR), run(HOUR), start=1)
+    # A job of two minutes: what it did stays true when it is gone.
+    unpriced("short_job", gap(HOUR + 1), run(2), start=1)
     unpriced("again", run(HOUR), run(1, 1), run(HOUR - 1), start=5)
     unpriced("long_ago", run(length), start=7)
     unpriced("restarted", run(HOUR), RESET, run(HOUR), start=7)
@@ -39,7 +41,9 @@ def test_unpriced_model(tmp_path) -> None:
 
     found = {"model": "new-model", "reason": "unknown_model"}
     world.firing("AIInferenceUnpricedModel", HOUR - 1)
-    world.firing("AIInferenceUnpricedModel", HOUR + 5, who("again", **found), who("born_with_it", **found))
+    expected = [who(feature, **found) for feature in ("again", "born_with_it", "short_job")]
+    world.firing("AIInferenceUnpricedModel", HOUR + 5, *expected)
+    world.firing("AIInferenceUnpricedModel", HOUR + 20, *expected)
     # Half an hour after the last one it is over.
     world.firing("AIInferenceUnpricedModel", HOUR + 38)
     world.firing("AIInferenceUnpricedModel", HOUR + 45, who("new_process", **found))
@@ -48,7 +52,7 @@ def test_unpriced_model(tmp_path) -> None:
         HOUR,
         {"feature": "born_with_it", "team": "core", "severity": "warning", **found},
         "born_with_it (team core) calls new-model, of which something has no price (unknown_model).",
-        "1 calls of born_with_it (team core) to new-model in the last 30 minutes have no full price, reason unknown_model."
+        "Calls of born_with_it (team core) to new-model without a full price in the last 30 minutes: 1, reason unknown_model."
         " Their dollars are missing from every panel and budget until the price table or your overlay has the model.",
     )
     world.check(tmp_path)
@@ -107,7 +111,7 @@ def test_tracking_errors_dropped_records_and_label_overflow(tmp_path) -> None:
         HOUR + 10,
         {"stage": "new", "severity": "warning"},
         "The tracking itself failed at stage new.",
-        "1 faults of the tracking at stage new in the last 30 minutes. The calls were not affected; what they cost may be"
+        "Faults of the tracking at stage new in the last 30 minutes: 1. The calls were not affected; what they cost may be"
         " missing.",
     )
     world.check(tmp_path)
@@ -120,8 +124,14 @@ def test_price_table_stale(tmp_path) -> None:
         aging = values(*parts, run(2 * HOUR - sum(part[1] for part in parts), 60), start=days * 86400)
         world.add("ai_inference_price_table_age_seconds", {"version": version, "sha256": "s"}, aging)
 
+    # A nightly job is there for half an hour, and has the old table all day; an upgrade has another one at once.
+    for version, job, minutes in (("of_a_job", "nightly", 30), ("replaced", "api", 10)):
+        labels = {"version": version, "sha256": "s", "job": job}
+        world.add("ai_inference_price_table_age_seconds", labels, values(run(minutes, 60), start=60 * 86400))
+
     world.firing("AIInferencePriceTableStale", 30)
-    world.firing("AIInferencePriceTableStale", 2 * HOUR - 1, {"version": "old", "severity": "warning"})
+    stale = [{"version": version, "severity": "warning"} for version in ("old", "of_a_job")]
+    world.firing("AIInferencePriceTableStale", 2 * HOUR - 1, *stale)
     world.check(tmp_path)
 
 
@@ -130,6 +140,8 @@ def test_bill_coverage(tmp_path) -> None:
     world = World(groups=TRUST)
     for provider, share in (("anthropic", 0.9), ("openai", 0.97)):
         world.add("ai_inference_bill_coverage_ratio", {"vendor": provider}, f"{share}x180")
+    world.add("ai_inference_bill_coverage_ratio", {"vendor": "born_late"}, "_x110 0.5x70")
+    world.add("ai_inference_bill_coverage_ratio", {"vendor": "gone"}, "0.5x60")
 
     world.firing("AIInferenceBillCoverageLow", 30)
     world.firing("AIInferenceBillCoverageLow", 2 * HOUR, {"vendor": "anthropic", "severity": "warning"})

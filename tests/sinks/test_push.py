@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -127,6 +128,47 @@ def test_a_failing_job_still_pushes(receiver, registry) -> None:
         raise RuntimeError
 
     assert 1 == len(receiver.got)
+
+
+def test_a_gateway_that_adds_is_sent_nothing_that_it_must_not_add(receiver, registry) -> None:
+    """Such a gateway adds gauges up too: a budget that is pushed by thirty runs would be thirty budgets."""
+    collectors_of(registry).budget.labels("f", "t", "month").set(100)
+
+    push_metrics(url(receiver), job="nightly", way="aggregating", registry=registry)
+
+    body = receiver.got[0][2]
+    assert " gauge" not in body
+    assert "ai_inference_budget_usd" not in body
+    assert 1 == len(cost_lines(body))
+
+
+@pytest.mark.parametrize("failed", [False, True], ids=["job_done", "job_failed"])
+def test_the_block_ends_as_the_job_does(registry, caplog, failed) -> None:
+    """Nobody listens: the log says so, a job that was done is done, and one that failed raises what it raised."""
+    outcome = pytest.raises(KeyError, match="the job's own") if failed else contextlib.nullcontext()
+    with outcome, Pusher("http://127.0.0.1:1", job="j", registry=registry):
+        if failed:
+            raise KeyError("the job's own")
+
+    (said,) = (record.getMessage() for record in caplog.records if record.levelname == "ERROR")
+    assert said.startswith("ai.inference.push_failed: http://127.0.0.1:1 could not be reached")
+
+
+def test_a_receiver_that_speaks_no_http(registry) -> None:
+    """What is no answer is no success, and no other error than the documented one."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1 << 20)
+                connection.sendall(b"hello\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(ConnectionError, match="could not be reached"):
+            push_metrics(f"http://127.0.0.1:{server.getsockname()[1]}", job="j", registry=registry)
+        thread.join()
 
 
 def test_bad_arguments_and_nobody_listening(registry) -> None:

@@ -136,7 +136,7 @@ def export(
         spend_usd_per_hour=spend_usd_per_hour,
         min_calls=min_calls,
     )
-    files = written(form, Export(settings, job, targets, teams, namespace, otel))
+    files = written(form, Export(settings, job, targets, tuple(dict.fromkeys(teams)), namespace, otel))
     changed = [
         name
         for name, text in files.items()

@@ -6,6 +6,8 @@ What each way loses is measured in docs/howto/batch-jobs.md; the ledger loses no
 
 from __future__ import annotations
 
+import http.client
+import logging
 import math
 import os
 import socket
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Pusher", "push_metrics"]
 
 Way = Literal["import", "aggregating", "pushgateway"]
+_log = logging.getLogger("tracked_inference")
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -46,7 +49,8 @@ def push_metrics(
         url: The receiver, without a path: a VictoriaMetrics or vmagent, an aggregating gateway, a Pushgateway.
         job: The `job` label.
         way: `import` stamps every counter with 0 at the start of this process and its value now, exact in queries;
-            `aggregating` adds to what others pushed; `pushgateway` leaves values that `increase()` does not count.
+            `aggregating` adds to what others pushed, so that gauges (budgets, prices) are left out;
+            `pushgateway` leaves values that `increase()` does not count.
         registry: What to push; default prometheus_client's own `REGISTRY`.
         timeout_seconds: For the one request.
 
@@ -61,7 +65,8 @@ class Pusher:
     """
     Pushes the metrics of this process, as often as asked, each increment once.
 
-    As a context manager it pushes when the block ends, however it ends.
+    As a context manager it pushes when the block ends, however it ends; a push that fails is said in the log, as
+    `ai.inference.push_failed`, and changes nothing of how the block ends.
 
     Args:
         url: See `push_metrics`.
@@ -98,7 +103,10 @@ class Pusher:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.push()
+        try:
+            self.push()
+        except ConnectionError as error:
+            _log.error("ai.inference.push_failed: %s", error)
 
     def push(self) -> None:
         """
@@ -131,7 +139,7 @@ class Pusher:
             raise ConnectionError(
                 f"{self._url}{path} refused the metrics: {error.code} {error.reason}"
             ) from error
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise ConnectionError(f"{self._url} could not be reached to push metrics: {error}") from error
         return {
             (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -151,14 +159,14 @@ class Pusher:
                 yield _line(sample.name, labels, sample.value, now)
 
     def _added(self, metrics: list[Metric]) -> Iterator[str]:
-        """What counters gained since the last push; the gateway adds it to what it has."""
+        """What counters gained since the last push; the gateway adds it to what it has, and would add gauges up too."""
         for metric in metrics:
+            if metric.type not in {"counter", "histogram"}:
+                continue
             yield _type(metric)
             for sample in metric.samples:
-                value = sample.value
-                if metric.type in {"counter", "histogram"} and not sample.name.endswith("_created"):
-                    value -= self._pushed.get((sample.name, tuple(sorted(sample.labels.items()))), 0.0)
-                yield _line(sample.name, sample.labels, value)
+                key = (sample.name, tuple(sorted(sample.labels.items())))
+                yield _line(sample.name, sample.labels, sample.value - self._pushed.get(key, 0.0))
 
     def _plain(self, metrics: list[Metric]) -> Iterator[str]:
         """Values as they are; the address names the job and the instance."""
