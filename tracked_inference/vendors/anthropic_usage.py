@@ -48,7 +48,7 @@ _KNOWN_SERVER_TOOLS = frozenset(
     # Fetches and tool searches are free beyond their tokens (rule 26).
     {"web_search_requests", "web_fetch_requests", "tool_search_requests", "code_execution_requests"}
 )
-_KNOWN_OUTPUT_DETAILS = frozenset({"thinking_tokens"})  # inside the output (rule 6)
+_KNOWN_OUTPUT_DETAILS = frozenset({"reasoning_tokens", "thinking_tokens"})  # inside the output (rule 6)
 _KNOWN_SPLIT = frozenset({"ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"})
 _CODE_EXECUTION = frozenset(
     {
