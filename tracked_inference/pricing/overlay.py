@@ -109,7 +109,7 @@ def read_overlay(source: str | Path | Mapping[str, Any]) -> Overlay:
         ) from error
     if not isinstance(content, dict):
         raise PriceTableError(f"{path}: the file holds no table; see docs/howto/prices.md for the format")
-    if "format" in content and "rows" in content:  # a whole table, as `prices refresh` writes it
+    if "format" in content:  # a whole table, as `prices refresh` writes it
         return Overlay(str(path), "", table=path)
     overlay = _Reader(str(path)).read(content)
     if overlay.table is not None:
