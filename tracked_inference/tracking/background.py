@@ -18,7 +18,7 @@ from tracked_inference.tracking.call import Call
 from tracked_inference.tracking.handover import later
 from tracked_inference.usage import Usage
 from tracked_inference.vendors._operations import LINES, Operation
-from tracked_inference.vendors._reading import StreamReader, get
+from tracked_inference.vendors._reading import StreamReader, began_at, get
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,9 +37,6 @@ _MAX_OPEN = 10_000
 _MAX_COUNTED = 50_000
 _MAX_BATCHES = 256
 _MAX_READERS = 16
-
-_API_OPENED = 1_591_833_600
-"""2020-06-11, when OpenAI's API opened: an earlier time of an answer is a placeholder."""
 
 
 class Background:
@@ -139,7 +136,7 @@ def retrieved(call: Call, body: Any) -> None:
         call.drop()
         made.finish(outcome, body, reason=f"response_{status}" if outcome == "error" else None)
     else:  # made by another process, or before this one started: price it at the instant the vendor names
-        call.started = _timestamp(body) or call.started
+        call.started = began_at(body) or call.started
         call.finish(outcome, body, reason=f"response_{status}" if outcome == "error" else None)
 
 
@@ -208,7 +205,7 @@ def _line(call: Call, line: Any) -> None:
         usage = recorder.vendor.usage_of(body, operation=name, batch=True)
     one = Call(recorder, Operation(f"{name}.batch", LINES), None, stream=False)
     one.take_attribution(call)
-    one.started = _timestamp(body) or call.started
+    one.started = began_at(body) or call.started
     model = get(body, "model")
     cost = recorder.price(one, usage, model if isinstance(model, str) else None, "no_usage")
     recorder.emit(
@@ -234,12 +231,3 @@ def _line(call: Call, line: Any) -> None:
             trace_id=None,
         )
     )
-
-
-def _timestamp(body: Any) -> float | None:
-    """When the vendor began, Unix seconds, where it says so."""
-    for name in ("created_at", "created"):
-        value = get(body, name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and _API_OPENED < value < 1e11:
-            return float(value)
-    return None
