@@ -114,16 +114,27 @@ def test_shrinkage_negative_rates_and_jumps_are_refused(made):
     rows(made, "gpt-5")[0]["rates"]["input"] = "12.50"
     rows(made, "gpt-5.2")[0]["rates"]["output"] = "0"
     rows(made, "gpt-5.1")[0]["rates"]["output"] = "50"  # five-fold, and no more
+    del rows(made, "gpt-5-mini")[0]["rates"]["cache_read"]
+    made["rows"] = [
+        row
+        for row in made["rows"]
+        if (row["model"], row.get("when")) != ("gpt-5-nano", {"service_tier": "flex"})
+    ]
 
     found = objections(BUNDLED, made, TODAY)
 
     assert found == [
         "1 models would be gone: openai gpt-4o; pass --allow-shrink if that is right",
+        (
+            "4 rates would be gone: openai gpt-5-mini cache_read, openai gpt-5-nano cache_read (service_tier=flex),"
+            " openai gpt-5-nano input (service_tier=flex), openai gpt-5-nano output (service_tier=flex);"
+            " pass --allow-shrink if that is right"
+        ),
         "openai gpt-4.1: input would cost -2: prices are finite and not negative",
         "openai gpt-5: input would go from 1.25 to 12.50, more than 5-fold; pass --allow-jumps if that is right",
         "openai gpt-5.2: output would go from 14 to 0; pass --allow-jumps if that is right",
     ]
-    assert objections(BUNDLED, made, TODAY, allow_shrink=True, allow_jumps=True) == found[1:2]
+    assert objections(BUNDLED, made, TODAY, allow_shrink=True, allow_jumps=True) == found[2:3]
 
 
 def changed(path: str, value: object) -> dict:

@@ -222,11 +222,15 @@ def objections(
     """Why `new` should not replace `old`, in words; empty where nothing speaks against it."""
     found = []
     changes = differences(old, new, today)
-    gone = [change for change in changes if change.kind == "removed" and change.unit is None]
-    if gone and not allow_shrink:
-        names = ", ".join(f"{change.provider} {change.model}" for change in gone[:5])
-        more = f" and {len(gone) - 5} more" if len(gone) > 5 else ""
-        found.append(f"{len(gone)} models would be gone: {names}{more}; pass --allow-shrink if that is right")
+    if not allow_shrink:
+        gone = [change for change in changes if change.kind == "removed"]
+        models = [f"{one.provider} {one.model}" for one in gone if one.unit is None]
+        rates = [
+            f"{one.provider} {one.model} {one.unit}" + (f" ({one.mode})" if one.mode else "")
+            for one in gone
+            if one.unit is not None
+        ]
+        found += [_gone(names, what) for names, what in ((models, "models"), (rates, "rates")) if names]
     for row in new["rows"]:
         found.extend(
             f"{row['provider']} {row['model']}: {unit} would cost {rate}: prices are finite and not negative"
@@ -247,3 +251,8 @@ def objections(
                     " pass --allow-jumps if that is right"
                 )
     return found
+
+
+def _gone(names: list[str], what: str) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{len(names)} {what} would be gone: {', '.join(names[:5])}{more}; pass --allow-shrink if that is right"
