@@ -73,7 +73,9 @@ class Background:
 
     def first_line(self, batch_id: str, line_id: str, sinks: Iterable[Sink]) -> bool:
         """Whether those who take the records see this line of this batch for the first time."""
-        places = [getattr(sink, "place", None) or getattr(sink, "__self__", sink) for sink in sinks]
+        places: list[object] = [
+            getattr(sink, "place", None) or getattr(sink, "__self__", sink) for sink in sinks
+        ]
         with self._lock:
             readers = self._lines.setdefault(batch_id, [])
             self._lines.move_to_end(batch_id)
