@@ -78,15 +78,18 @@ _SELLERS = {
     "BaseVertexClient": "vertex",
     "AnthropicVertex": "vertex",
     "AsyncAnthropicVertex": "vertex",
-    "BaseGoogleCloudClient": "vertex",
-    "AnthropicGoogleCloud": "vertex",
-    "AsyncAnthropicGoogleCloud": "vertex",
     "BaseFoundryClient": "foundry",
     "AnthropicFoundry": "foundry",
     "AsyncAnthropicFoundry": "foundry",
-    # Claude Platform on AWS is sold by Anthropic at its own list prices; only the invoice comes through AWS.
+    # Claude Platform on AWS, and Claude Models on Google Cloud in its Anthropic-managed form, are the Claude API, which Anthropic
+    # runs and rates; only the invoice comes through the cloud.
+    # https://docs.aws.amazon.com/claude-platform/latest/userguide/billing.html,
+    # https://platform.claude.com/docs/en/build-with-claude/claude-models-on-google-cloud/anthropic-managed
     "AnthropicAWS": "anthropic",
     "AsyncAnthropicAWS": "anthropic",
+    "BaseGoogleCloudClient": "anthropic",
+    "AnthropicGoogleCloud": "anthropic",
+    "AsyncAnthropicGoogleCloud": "anthropic",
 }
 
 
