@@ -83,6 +83,16 @@ async def test_an_attempt_that_timed_out_may_be_billed(claude, records, vendor):
     assert str(records.one.cost.total_usd) == CLAUDE_USD
 
 
+async def test_an_estimate_after_a_lost_attempt_is_a_lower_bound_too(plain_gpt, tracked, records, vendor):
+    """What was lost is said beside what was assumed."""
+    vendor.script(Reply.hang())
+    azure = tracked(plain_gpt, provider="azure").with_options(timeout=0.2)
+    await done(azure.chat.completions.create(**GPT))
+
+    assert (records.one.attempts, records.one.cost.status) == (2, "lower_bound")
+    assert records.one.cost.reasons == ("deployment_type", "attempt_timed_out")
+
+
 async def test_a_fallback_inside_a_handler_is_a_call_of_its_own(claude, gpt, records, vendor):
     """A retried call made while the caller handles a timeout of another one has lost no attempt itself."""
     vendor.script(Reply.hang())
