@@ -225,8 +225,10 @@ def batch_line(line: Any) -> tuple[str, Any, str] | None:
 
 
 def operation_of_body(body: Any) -> str:
-    """The operation that a response body comes from, by its `object`: for batch lines, which do not name it."""
+    """The operation that a response body comes from, by its own marks: for batch lines, which do not name it."""
     kind = str(get(body, "object") or "")
+    if not kind and str(get(body, "id")).startswith("modr"):
+        return "moderations"
     return _OBJECTS.get(kind, "chat.completions")
 
 
