@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from tracked_inference import PriceTable, TrackedClient
 from tracked_inference.loopback import Answer, LoopbackVendor
+from tracked_inference.sinks import log
 from tracked_inference.tracking import background, handover
 from tracked_inference.tracking import faults as faults_of_tracking
 
@@ -78,7 +79,7 @@ class Records(list):
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch):
-    """No settings from outside, and no memory of the background calls of other tests: the vendor's ids repeat."""
+    """No settings from outside, and no memory of the background calls and unpriced models of other tests."""
     for name in (
         "TRACKED_INFERENCE_CONFIG",
         "TRACKED_INFERENCE_PRICES",
@@ -87,6 +88,7 @@ def _clean(monkeypatch):
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(background, "background", background.Background())
+    monkeypatch.setattr(log, "_told", set())
 
 
 @pytest.fixture(autouse=True)

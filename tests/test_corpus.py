@@ -86,7 +86,8 @@ def replay(row):
     client, stream = client_of(row)
     tracked = TrackedClient(client, feature="corpus", team="tests", sinks=[records.append])
     path, whole, event = WIRES.get(row["endpoint"], ("/v1/messages", Message, RawMessageStreamEvent))
-    body = row["request"].get("json") or {}
+    asked = row["request"].get("json") or {}
+    body = {**asked.get("_multipart", {}), **asked}
     try:
         if row["stream"]:
             for _ in tracked.post(path, cast_to=whole, body=body, stream=True, stream_cls=stream[event]):

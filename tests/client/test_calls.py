@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from tests.conftest import (
     CLAUDE,
@@ -80,6 +81,16 @@ async def test_an_attempt_that_timed_out_may_be_billed(claude, records, vendor):
     assert (records.one.attempts, records.one.cost.status) == (2, "lower_bound")
     assert records.one.cost.reasons == ("attempt_timed_out",)
     assert str(records.one.cost.total_usd) == CLAUDE_USD
+
+
+async def test_an_estimate_after_a_lost_attempt_is_a_lower_bound_too(plain_gpt, tracked, records, vendor):
+    """What was lost is said beside what was assumed."""
+    vendor.script(Reply.hang())
+    azure = tracked(plain_gpt, provider="azure").with_options(timeout=0.2)
+    await done(azure.chat.completions.create(**GPT))
+
+    assert (records.one.attempts, records.one.cost.status) == (2, "lower_bound")
+    assert records.one.cost.reasons == ("deployment_type", "attempt_timed_out")
 
 
 async def test_a_fallback_inside_a_handler_is_a_call_of_its_own(claude, gpt, records, vendor):
@@ -230,9 +241,9 @@ async def test_calls_inside_of_a_call(kind, claude, records, vendor, tracked):
 # Batches
 
 
-def line(at, status=200, model="gpt-4o"):
+def line(at, status=200, model="gpt-4o", created=1_790_000_000):
     body = {
-        "id": f"chatcmpl-{at}", "object": "chat.completion", "created": 1_790_000_000, "model": model,
+        "id": f"chatcmpl-{at}", "object": "chat.completion", "created": created, "model": model,
         "choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100},
     }  # fmt: skip
     response = {"status_code": status, "request_id": "r", "body": body if status == 200 else {"error": {}}}
@@ -256,6 +267,48 @@ async def test_the_output_file_of_a_batch(gpt, records, vendor):
     assert {record.feature for record in records} == {"nightly"}
     assert one.started_at == datetime.fromtimestamp(1_790_000_000, UTC)
     assert one.usage.batch is True
+
+
+async def test_an_output_file_of_azure(gpt, records, vendor):
+    """Azure's lines have no id of their own; an input file, whose lines have no response, is no output."""
+    lines = [json.loads(line(at)) for at in (1, 2)]
+    for one in lines:
+        del one["id"]
+    asked = json.dumps({"custom_id": "c1", "method": "POST", "url": "/chat/completions", "body": GPT})
+    vendor.script(Reply.data("\n".join(map(json.dumps, lines)).encode()), Reply.data(asked.encode()))
+    await done(gpt.files.content("file-1"))
+    await done(gpt.files.content("file-2"))
+
+    assert [str(record.cost.total_usd) for record in records] == ["0.00175"] * 2
+
+
+async def test_a_batch_is_counted_once_for_each_who_takes_the_records(plain_gpt, tracked, vendor):
+    """Clients that write to one place count a line once between them; those that write elsewhere count it too."""
+    vendor.always(Reply.data(line(1).encode()))
+    first, second = [], []
+    registry = CollectorRegistry()
+    ways = (
+        {"sinks": [first.append]},
+        {"sinks": [first.append]},
+        {"sinks": [second.append]},
+        {"sinks": None, "registry": registry},
+        {"sinks": None, "registry": registry},
+    )
+    for way in ways:
+        await done(tracked(plain_gpt, provider="openai", **way).files.content("file-1"))
+    words = {"model": "gpt-4o", "feature": "search", "team": "discovery", "outcome": "ok"}
+
+    assert (len(first), len(second)) == (1, 1)
+    assert value_of(registry, "ai_inference_calls_total", **words) == 1
+
+
+async def test_a_placeholder_is_no_time(gpt, records, vendor):
+    """A time before there was an API is what a proxy or a fixture writes: the line is priced as of now."""
+    before = datetime.now(UTC)
+    vendor.always(Reply.data(line(1, created=1).encode()))
+    await done(gpt.files.content("file-1"))
+
+    assert records.one.started_at >= before
 
 
 async def test_a_large_output_file(gpt, records, vendor):
@@ -404,6 +457,22 @@ async def test_a_background_call_is_in_progress_until_the_vendor_has_it(plain_gp
         )
         == 1
     )
+
+
+async def test_an_id_that_is_given_out_again(gpt, records, vendor):
+    """A response that was just made is a new one, whatever was counted under its id before."""
+    for status in ("queued", "completed") * 2:
+        usage = (
+            {"input_tokens": 11, "output_tokens": 7, "total_tokens": 18} if status == "completed" else None
+        )
+        said = {"id": "resp_1", "object": "response", "model": "gpt-4o", "background": True, "output": []}
+        vendor.script(Reply.json({**said, "status": status, "usage": usage}))
+        if status == "queued":
+            await done(gpt.responses.create(model="gpt-4o", input="x", background=True))
+        else:
+            await done(gpt.responses.retrieve("resp_1"))
+
+    assert [str(record.cost.total_usd) for record in records] == ["0.0000975"] * 2
 
 
 async def test_a_background_call_is_for_who_made_it(gpt, records, vendor):

@@ -323,7 +323,7 @@ def platforms():
         yield claude("AnthropicAWS", "anthropic", base_url="anthropic_url", workspace_id="w", **keys)
         yield claude(
             "AnthropicGoogleCloud",
-            "vertex",
+            "anthropic",
             base_url="anthropic_url",
             project="p",
             location="us-east5",

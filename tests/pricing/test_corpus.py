@@ -40,8 +40,6 @@ STATUSES = {
 EXPLAINED = {
     "4fc1c41b76e9": "a text model that reports audio: the oracle bills it as text, we name a unit without a price",
     "093ccf3b4d7e": "the answering model's name is blacked out in the recording; we do not price the requested one instead",
-    "722edd994a80": "the oracle's two calculators do not read the audio counter, and bill it as text (rule 29)",
-    "c7fb7637a347": "likewise",
     "70cf178167a5": "a Grok at Azure: no model of Anthropic's or OpenAI's",
 }
 

@@ -55,3 +55,12 @@ def test_the_time_of_a_response_is_its_own():
 
     assert saved is not None
     assert saved.at == datetime(2025, 6, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("created", [None, 0, 1, True, "2025-06-09", 1749427200000])
+def test_what_is_no_time_leaves_it_open(created):
+    """A placeholder, milliseconds and text do not date a response; the caller's instant, or now, holds."""
+    saved = recognise({"object": "chat.completion", "created": created})
+
+    assert saved is not None
+    assert saved.at is None

@@ -212,6 +212,12 @@ def names_of(provider: str, source_id: str) -> list[str]:
         ),
         ("audio of a preview model", "0.0025", "0.04", "it bills the audio of *-audio-preview as text"),
         (
+            "audio of a transcription",
+            "0.006",
+            "0.0025",
+            "it has the audio rate that OpenAI's page of the model named until 2026-05",
+        ),
+        (
             "summed passes",
             "5.7",
             "2.85",
@@ -244,14 +250,13 @@ def test_where_we_differ_on_purpose(what, genai_usd, our_usd, why):
         assert theirs("anthropic", "claude-opus-4-55", {"input": 1000}, at) is not None
         assert ours("anthropic", "claude-opus-4-55", {"input": 1000}, at) == (None, "unpriced")
         return
-    elif what == "audio of a preview model":
+    elif what.startswith("audio of a "):
+        model = "gpt-4o-transcribe" if what.endswith("transcription") else "gpt-4o-audio-preview"
         body = genai.calc_price(
-            genai.Usage(input_tokens=1000, input_audio_tokens=1000),
-            "gpt-4o-audio-preview",
-            provider_id="openai",
+            genai.Usage(input_tokens=1000, input_audio_tokens=1000), model, provider_id="openai"
         ).total_price
         mine = TABLE.price(
-            Usage((Pass({"input_audio": 1000}),)), provider="openai", model="gpt-4o-audio-preview", at=at
+            Usage((Pass({"input_audio": 1000}),)), provider="openai", model=model, at=at
         ).total_usd
     else:
         counts = {"input": 950_000}

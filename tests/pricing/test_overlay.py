@@ -117,6 +117,27 @@ def test_the_most_specific_discount_holds_alone():
     assert haiku.total_usd == D("0.0008")
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "called"),
+    [
+        ("anthropic", "claude-haiku-4-5-20251001", "claude-haiku-4-5"),
+        ("anthropic", "Claude-Haiku-4-5", "claude-haiku-4-5-20251001"),
+        ("bedrock", "claude-haiku-4-5", "global.anthropic.claude-haiku-4-5-20251001-v1:0"),
+        ("foundry", "claude-haiku-4-5-latest", "claude-haiku-4-5"),
+        ("tenant", "house-model", "house-model"),
+    ],
+)
+def test_a_discount_knows_its_model_by_any_of_its_names(provider, model, called):
+    """What stands in the overlay is the name that somebody knows: an alias, a snapshot, a model of the same overlay."""
+    own = {"provider": "tenant", "model": "house-model", "per_million": {"input": 1}}
+    discount = {"percent": 50, "provider": provider, "model": model}
+    table = PriceTable.bundled().with_overlay({"models": [own], "discounts": [discount]})
+
+    cost = claude(called, {"input_tokens": 1000, "output_tokens": 0}, provider=provider, table=table)
+
+    assert (cost.list_usd, cost.total_usd) == (D("0.001"), D("0.0005"))
+
+
 def test_a_discount_on_tokens_spares_the_fees():
     """`tokens` and `fees` name all units of a kind."""
     table = PriceTable.bundled().with_overlay({"discounts": [{"percent": 50, "unit": "tokens"}]})
@@ -303,6 +324,22 @@ WRONG = [
     (
         {"self_hosted": [{"model": "m", "usd_per_gpu_hour": 1, "tokens_per_hour": 0}]},
         "self_hosted[0].tokens_per_hour: not above 0",
+    ),
+    (
+        {"self_hosted": [{"model": "m", "usd_per_gpu_hour": 1, "tokens_per_hour": 1, "aliases": 5}]},
+        "self_hosted[0].aliases: 5 is no list of names",
+    ),
+    (
+        {"discounts": [{"percent": 1}, {"percent": 10, "model": "claude-opus-55"}]},
+        "discounts[1].model: no model 'claude-opus-55' has a price; did you mean 'claude-opus-5-5'?",
+    ),
+    (
+        {"discounts": [{"percent": 10, "provider": "anthropic", "model": "gpt-4o"}]},
+        "discounts[0].model: no model 'gpt-4o' has a price at anthropic",
+    ),
+    (
+        {"discounts": [{"percent": 10, "provider": "opnai"}]},
+        "discounts[0].provider: 'opnai' sells nothing here; did you mean 'openai'?",
     ),
     ({"azure_deployments": {"d": 5}}, "azure_deployments.d: 5 names no model"),
     (

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tracked_inference.errors import PriceTableError
-from tracked_inference.pricing.revise import differences, objections, read_table, succeed, table_of
+from tracked_inference.pricing import PriceTable
+from tracked_inference.pricing.revise import differences, objections, succeed
 
 TODAY = "2026-12-24"
 BUNDLED = json.loads(
@@ -113,40 +114,83 @@ def test_shrinkage_negative_rates_and_jumps_are_refused(made):
     rows(made, "gpt-5")[0]["rates"]["input"] = "12.50"
     rows(made, "gpt-5.2")[0]["rates"]["output"] = "0"
     rows(made, "gpt-5.1")[0]["rates"]["output"] = "50"  # five-fold, and no more
+    del rows(made, "gpt-5-mini")[0]["rates"]["cache_read"]
+    made["rows"] = [
+        row
+        for row in made["rows"]
+        if (row["model"], row.get("when")) != ("gpt-5-nano", {"service_tier": "flex"})
+    ]
 
     found = objections(BUNDLED, made, TODAY)
 
     assert found == [
         "1 models would be gone: openai gpt-4o; pass --allow-shrink if that is right",
+        (
+            "4 rates would be gone: openai gpt-5-mini cache_read, openai gpt-5-nano cache_read (service_tier=flex),"
+            " openai gpt-5-nano input (service_tier=flex), openai gpt-5-nano output (service_tier=flex);"
+            " pass --allow-shrink if that is right"
+        ),
         "openai gpt-4.1: input would cost -2: prices are finite and not negative",
         "openai gpt-5: input would go from 1.25 to 12.50, more than 5-fold; pass --allow-jumps if that is right",
         "openai gpt-5.2: output would go from 14 to 0; pass --allow-jumps if that is right",
     ]
-    assert objections(BUNDLED, made, TODAY, allow_shrink=True, allow_jumps=True) == found[1:2]
+    assert objections(BUNDLED, made, TODAY, allow_shrink=True, allow_jumps=True) == found[2:3]
+
+
+def changed(path: str, value: object) -> dict:
+    """The bundled table with one thing in it changed, or with `...` taken out."""
+    content = json.loads(json.dumps(BUNDLED))
+    *way, last = (int(step) if step.isdigit() else step for step in path.split("/"))
+    inner = content
+    for step in way:
+        inner = inner[step]
+    if value is ...:
+        del inner[last]
+    else:
+        inner[last] = value
+    return content
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("path", "value", "said"),
     [
-        ({"format": 2}, "format: 2 is not 1"),
-        ({"rows": None}, ""),
+        ("format", 2, "format: 2 is not 1; update this package to read it"),
+        ("rows", ..., "rows: missing; this is no price table"),
+        ("seller_names", ..., "seller_names: missing; this is no price table"),
+        ("rows", 5, "rows: 5 is no list"),
+        ("hosts", [], "hosts: [] is no table"),
+        ("recorded_at", "soon", "recorded_at: Invalid isoformat string: 'soon'"),
+        ("version", 7, "version: 7 is no text"),
+        ("units/input", "x", "units.input: invalid literal"),
+        ("rows/5", "x", "rows[5]: 'x' is no table"),
+        ("rows/5/provider", ..., "rows[5]: 'provider' is missing"),
+        ("rows/5/effective_from", "garbage", "rows[5]: Invalid isoformat string: 'garbage'"),
+        ("rows/5/effective_to", 3, "rows[5]: "),
+        ("rows/5/above", {"long": {}}, "rows[5]: invalid literal"),
+        ("rows/5/rates", {"inputz": "3"}, "rows[5].rates.inputz: no such unit; units are "),
+        (
+            "rows/5/rates/input",
+            "-3",
+            "rows[5].rates.input: -3 is no price; rates are finite and not negative",
+        ),
+        ("rows/5/rates/input", "NaN", "rows[5].rates.input: NaN is no price"),
+        ("rows/5/rates/input", "two", "rows[5].rates.input: 'two' is no price; rates are decimals as text"),
+        ("rows/5/rates/input", None, "rows[5].rates.input: None is no price"),
+        ("models/3/aliases", 5, "models[3]: "),
+        ("models/3/patterns", ["("], "models[3]: missing ), unterminated subpattern at position 0"),
+        ("models/3/model", ..., "models[3]: 'model' is missing"),
+        ("rules/0", {}, "rules[0]: 'rule' is missing"),
+        ("rules/0/factor", "half", "rules[0]: "),
+        ("sellers/azure", 5, "sellers.azure: 5 is no table"),
+        ("hosts", {"(": "x"}, "hosts.(: missing )"),
     ],
 )
-def test_a_file_that_is_no_table_says_so(tmp_path, change, said):
-    """A wrong format or a missing part is named."""
-    content = {**BUNDLED, **change}
-    content = {key: value for key, value in content.items() if value is not None}
+def test_a_file_that_is_no_table_says_so(tmp_path, path, value, said):
+    """A wrong part is named when the file is read, with the file, and not found by some call later."""
     file = tmp_path / "t.json"
-    file.write_text(json.dumps(content))
+    file.write_text(json.dumps(changed(path, value)))
 
-    with pytest.raises(PriceTableError, match=said or "rows: missing"):
-        read_table(file)
+    with pytest.raises(PriceTableError) as caught:
+        PriceTable.bundled().with_overlay(file)
 
-
-@pytest.mark.parametrize("rate", ["-1", "NaN", "x", None])
-def test_a_table_with_a_wrong_rate_is_refused(made, rate):
-    """No table with a rate that is no price is used."""
-    rows(made, "gpt-4.1")[0]["rates"]["input"] = rate
-
-    with pytest.raises(PriceTableError):
-        table_of(made)
+    assert str(caught.value).startswith(f"{file}: {said}")

@@ -643,7 +643,17 @@ def test_29_transcriptions_by_the_second():
     assert money(short) == (D("0.00025"), "exact")
 
 
-def test_29_transcriptions_by_the_token():
+@pytest.mark.parametrize(
+    ("model", "day", "usd"),
+    [
+        ("gpt-4o-transcribe", "2026-05-12", "0.001025"),  # 10 x 2.5 + 100 x 6 + 40 x 10
+        ("gpt-4o-transcribe", "2026-05-13", "0.000675"),  # 110 x 2.5 + 40 x 10: one rate for all input
+        ("gpt-4o-transcribe-diarize", "2026-11-23", "0.000675"),
+        ("gpt-4o-mini-transcribe", "2026-03-17", "0.0005125"),  # 10 x 1.25 + 100 x 3 + 40 x 5
+        ("gpt-4o-mini-transcribe", "2026-11-23", "0.0003375"),  # 110 x 1.25 + 40 x 5
+    ],
+)
+def test_29_transcriptions_by_the_token(model, day, usd):
     """Token-billed transcriptions read the singular `input_token_details`."""
     usage = {
         "type": "tokens",
@@ -653,13 +663,12 @@ def test_29_transcriptions_by_the_token():
         "total_tokens": 150,
     }
 
-    cost = gpt("gpt-4o-transcribe", usage, operation="audio.transcriptions")
+    cost = gpt(
+        model, usage, operation="audio.transcriptions", at=datetime.fromisoformat(f"{day}T00:00:00+00:00")
+    )
 
-    assert cost.total_usd == D("0.001025")  # 10 x 2.5 + 100 x 6 + 40 x 10
-    assert (cost.status, cost.reasons) == (
-        "estimated",
-        ("disputed_rate",),
-    )  # public tables disagree on the audio rate
+    assert cost.total_usd == D(usd)
+    assert (cost.status, cost.reasons) == ("estimated", ("disputed_rate",))  # public tables disagree on it
 
 
 def test_29_a_model_measured_in_another_unit_is_unpriced():

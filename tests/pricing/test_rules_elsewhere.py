@@ -260,6 +260,76 @@ COUNTING = [
         "partial",
         ("unknown_field:cache_creation.ephemeral_24h_input_tokens",),
     ),
+    Case(
+        "09: a part of the output of next year",
+        claude(
+            "claude-opus-5", plain(100, 10, output_tokens_details={"thinking_tokens": 4, "dream_tokens": 3})
+        ),
+        "750",
+        "partial",
+        ("unknown_field:output_tokens_details.dream_tokens",),
+    ),
+    Case(
+        "09: the same in one of several passes",
+        claude(
+            "claude-opus-5",
+            plain(
+                100,
+                10,
+                iterations=[{"type": "message", **plain(100, 10, output_tokens_details={"dream_tokens": 3})}],
+            ),
+        ),
+        "750",
+        "partial",
+        ("unknown_field:output_tokens_details.dream_tokens",),
+    ),
+    Case(
+        "09: a kind of cached tokens",
+        gpt("gpt-5-mini", chat(100, 10, cached_tokens=40, cached_tokens_details={"video_tokens": 40})),
+        "36",  # 60 x 0.25 + 40 x 0.025 + 10 x 2
+        "partial",
+        ("unknown_field:prompt_tokens_details.cached_tokens_details.video_tokens",),
+    ),
+    Case(
+        "09: a lifetime of cache writes, the only one there is",
+        gpt("gpt-6-sol", chat(100, 10, cache_write_tokens_details={"ttl_7d_tokens": 40})),
+        "300",
+        "partial",
+        ("unknown_field:prompt_tokens_details.cache_write_tokens_details.ttl_7d_tokens",),
+    ),
+    Case(
+        "09: a hosted tool that counts its work in tokens",
+        responses("gpt-5-mini", plain(100, 10), tool_usage={"music_gen": {"output_tokens": 500}}),
+        "45",
+        "partial",
+        ("unknown_field:tool_usage.music_gen.output_tokens",),
+    ),
+    Case(
+        "09: what a search counts beside its requests",
+        responses(
+            "gpt-5-mini", plain(100, 10), tool_usage={"web_search": {"num_requests": 1, "num_crawls": 9}}
+        ),
+        "10045",
+        "partial",
+        ("unknown_field:tool_usage.web_search.num_crawls",),
+    ),
+    Case(
+        "09: details in details, and a list of them",
+        gpt(
+            "gpt-5-mini",
+            {**chat(100, 10), "sensors": {"front": {"lidar_tokens": 5}, "parts": [{"radar_tokens": 2}]}},
+        ),
+        "45",
+        "partial",
+        ("unknown_field:sensors.front.lidar_tokens", "unknown_field:sensors.parts.radar_tokens"),
+    ),
+    Case(
+        "09: a counter of a known name, of something unknown",
+        claude("claude-opus-5", plain(100, 10, narration={"input_tokens": 30, "output_tokens": 0})),
+        "750",
+        "partial",
+        ("unknown_field:narration.input_tokens",),
+    ),
     Case("09: zero of it", gpt("gpt-5-mini", {**chat(100, 10), "image_generation_tokens": 0}), "45"),
     Case(
         "09: times and speeds are no counters",

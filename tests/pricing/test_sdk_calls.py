@@ -53,6 +53,7 @@ DELTA = {
     "delta": {"type": "text_delta", "text": "Hi."},
 }
 STOPPED = {"stop_reason": "end_turn", "stop_sequence": None}
+GOING_ON = {"stop_reason": None, "stop_sequence": None}
 
 
 def message(model: str, usage: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -265,6 +266,32 @@ def test_a_message_through_the_sdk(way, model, usage, more, micro, status, reaso
             "lower_bound",
             ("incomplete",),
         ),
+        # 13: cut after a delta that is not the last: 10 x 2 + 40 x 10 at least
+        (
+            "claude-sonnet-5-5",
+            events(
+                "claude-sonnet-5-5",
+                {"input_tokens": 10, "output_tokens": 1},
+                {"output_tokens": 40},
+                delta=GOING_ON,
+            )[:-1],
+            "420",
+            "lower_bound",
+            ("incomplete",),
+        ),
+        # 13: the end is the end, whoever leaves its reason out
+        (
+            "claude-sonnet-5-5",
+            events(
+                "claude-sonnet-5-5",
+                {"input_tokens": 10, "output_tokens": 1},
+                {"output_tokens": 40},
+                delta=GOING_ON,
+            ),
+            "420",
+            "exact",
+            (),
+        ),
         # 14: the block names the model that wrote the rest: 1000 x 4 + 40 x 20
         (
             "claude-fable-5-2",
@@ -336,6 +363,17 @@ def completion(model: str, usage: dict[str, Any], **more: Any) -> dict[str, Any]
         "usage": usage,
         **more,
     }
+
+
+def counting(*out: int) -> list[dict[str, Any]]:
+    """The chunks of a completion, each with the usage so far and the last with the end."""
+    found = []
+    for so_far in out:
+        end = "stop" if so_far == out[-1] else None
+        choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": end}
+        base = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-6-luna"}
+        found.append({**base, "choices": [choice], "usage": asked(1000, so_far)})
+    return found
 
 
 def chunks(model: str, usage: dict[str, Any] | None, *tiers: str | None) -> list[dict[str, Any]]:
@@ -419,6 +457,9 @@ def test_a_completion_through_the_sdk(base_url, wire, micro, status, reasons):
         (chunks("gpt-6-luna", asked(1000, 100), "priority", "default"), "150", "exact", ()),
         # 13: cut before the usage
         (chunks("gpt-6-luna", None), None, "unmeasured", ("stream_without_usage",)),
+        # 11: usage so far in each chunk, as some servers send it: the last one counts
+        (counting(10, 20, 30), "115", "exact", ()),
+        (counting(10, 20, 30)[:-1], "110", "exact", ()),
     ],
 )
 def test_a_chat_stream_through_the_sdk(wire, micro, status, reasons):
@@ -430,6 +471,18 @@ def test_a_chat_stream_through_the_sdk(wire, micro, status, reasons):
     client.close()
 
     assert [money(record) for record in records] == [(None if micro is None else D(micro), status, reasons)]
+
+
+def test_a_chat_stream_that_counts_as_it_goes_and_is_left():
+    """Where each chunk carries the usage so far, what was seen of it is a floor when the stream is left (rule 13)."""
+    records: list[CallRecord] = []
+    client = client_of(openai.OpenAI, openai, counting(10, 20, 30), records)
+    stream = client.chat.completions.create(model="gpt-6-luna", messages=SAY, stream=True)
+    next(stream), next(stream)
+    stream.close()
+    client.close()
+
+    assert [money(record) for record in records] == [(D(110), "lower_bound", ("incomplete",))]
 
 
 def response(

@@ -70,16 +70,43 @@ def test_a_call_that_did_not_end_well(outcome):
     )
 
 
-def test_an_unpriced_model_is_told_once():
-    """A model without a price has a line of its own, once, that says how to mend it."""
-    sink = LogSink()
+def told(*records, sinks=1):
+    """The lines about models without a price, of some sinks that each take these records."""
     with structlog.testing.capture_logs() as lines:
-        for _ in range(2):
-            sink(record(model="new", cost=cost("unpriced", None, "unknown_model")))
-    told = [line for line in lines if line["event"] == "ai.inference.unpriced"]
+        for sink in [LogSink() for _ in range(sinks)]:
+            for one in records:
+                sink(one)
+    return [line for line in lines if line["event"] == "ai.inference.unpriced"]
 
-    assert len(told) == 1
-    assert "docs/howto/prices.md" in told[0]["mend"]
+
+def test_an_unpriced_model_is_told_once():
+    """A model without a price has a line of its own, once in a process, that says how to mend it."""
+    new = record(model="new", cost=cost("unpriced", None, "unknown_model"))
+    lines = told(new, new, sinks=2)
+
+    assert len(lines) == 1
+    assert "docs/howto/prices.md" in lines[0]["mend"]
+
+
+def test_a_unit_without_a_price_is_told_too():
+    """What a model's row lacks can be added like a model; what no price list can give is no line of its own."""
+    lacks = record(model="gpt-4.1", cost=cost("partial", "0.01", "unpriced_unit:input_audio"))
+    container = record(model="claude-opus-5", cost=cost("partial", "0.01", "code_execution"))
+    lines = told(lacks, container, lacks)
+
+    assert [(line["model"], line["reasons"]) for line in lines] == [
+        ("gpt-4.1", ["unpriced_unit:input_audio"])
+    ]
+
+
+def test_a_logger_of_ones_own_is_told_by_itself():
+    """Another logger may go elsewhere: it has its own line."""
+    new = record(model="new", cost=cost("unpriced", None, "unknown_model"))
+    with structlog.testing.capture_logs() as lines:
+        for sink in (LogSink(), LogSink(structlog.get_logger("mine"))):
+            sink(new)
+
+    assert [line["event"] for line in lines].count("ai.inference.unpriced") == 2
 
 
 def test_optional_fields():

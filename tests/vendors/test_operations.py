@@ -200,4 +200,19 @@ def test_lines_that_are_none_of_ours():
     """Cancelled and expired requests of a batch never ran; a file's other lines are no requests."""
     assert anthropic.batch_line({"custom_id": "a", "result": {"type": "expired"}}) is None
     assert openai.batch_line({"custom_id": "a"}) is None
-    assert openai.operation_of_body({"object": "list"}) == "embeddings"
+
+
+@pytest.mark.parametrize(
+    ("body", "operation"),
+    [
+        ({"object": "list"}, "embeddings"),
+        ({"object": "response"}, "responses"),
+        ({"object": "text_completion"}, "completions"),
+        ({"id": "modr-1", "model": "omni-moderation-latest", "results": []}, "moderations"),
+        ({"id": "chatcmpl-1"}, "chat.completions"),
+        ({}, "chat.completions"),
+    ],
+)
+def test_what_a_batch_line_answers(body, operation):
+    """A line's body says by its own marks what was asked; moderations, which are free, have no `object`."""
+    assert openai.operation_of_body(body) == operation

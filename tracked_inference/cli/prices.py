@@ -370,7 +370,7 @@ def check(file: Path) -> None:
     show_default=True,
 )
 @click.option("--from", "previous", type=_existing, help="The table to follow; default the bundled one.")
-@click.option("--allow-shrink", is_flag=True, help="Accept a table that has lost models.")
+@click.option("--allow-shrink", is_flag=True, help="Accept a table that has lost models or rates.")
 @click.option("--allow-jumps", is_flag=True, help="Accept rates that moved more than five-fold.")
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
 def refresh(

@@ -61,6 +61,12 @@ def apply_stated(rows: list[Row], stated: dict[str, Any]) -> None:
             _carry(rows, row, one["rates"])
             row["rates"].update(one["rates"])
             row["source"] += f"; {one['source']}"
+    for one in stated["changes"]:
+        for row in _of(rows, one["provider"], one["models"]):
+            if row["effective_to"] is None:
+                rates = {**row["rates"], **one["rates"]}
+                rows.append({**row, "rates": rates, "effective_from": one["on"], "source": one["source"]})
+                row["effective_to"] = one["on"]
     for one in stated["multiples"]:
         rows += [_multiple(row, one) for row in _of(rows, one["provider"], one["models"])]
     for one in stated["output_kind"]:

@@ -52,15 +52,15 @@ class Discount:
         self.unit = unit
         self.order = order
 
-    def after(self, others: int) -> Discount:
-        """The same, behind so many others."""
+    def after(self, others: int, model: str | None) -> Discount:
+        """The same, behind so many others, its model by the id that the table has."""
         return Discount(
             self.name,
             self.factor,
             self.start,
             self.end,
             self.provider,
-            self.model,
+            model,
             self.unit,
             self.order + others,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracked_inference.pricing.reasons import meaning
 from tracked_inference.vendors import anthropic_usage, openai_usage
+from tracked_inference.vendors._reading import began_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +82,9 @@ def recognise(content: object, operation: str | None = None) -> Saved | None:
     found = operation or _operation(body)
     if found is None:
         return None
-    return Saved(body, "anthropic" if found == "messages" else "openai", found, batch, _made_at(body))
+    began = began_at(body)
+    at = None if began is None else datetime.fromtimestamp(began, UTC)
+    return Saved(body, "anthropic" if found == "messages" else "openai", found, batch, at)
 
 
 def _operation(body: Mapping[str, Any]) -> str | None:
@@ -104,14 +107,6 @@ def _operation(body: Mapping[str, Any]) -> str | None:
             return "chat.completions"
         if "input_tokens" in usage:
             return "responses" if "output" in body else "messages"
-    return None
-
-
-def _made_at(body: Mapping[str, Any]) -> datetime | None:
-    for name in ("created_at", "created"):
-        stamp = body.get(name)
-        if isinstance(stamp, (int, float)) and not isinstance(stamp, bool) and 0 < stamp < 1e11:
-            return datetime.fromtimestamp(stamp, UTC)
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from tracked_inference.errors import PriceTableError
 from tracked_inference.pricing.hosts import Hosts
 from tracked_inference.pricing.labels import MAKERS, clean, label_of
 from tracked_inference.pricing.names import Match, Names, is_snapshot
@@ -77,9 +78,39 @@ class Lookup:
         shift = len(self._discounts)
         made._discounts = (
             *self._discounts,
-            *(one.after(shift) for one in overlay.discounts),
+            *(one.after(shift, made._model_of(one, overlay.name)) for one in overlay.discounts),
         )
         return made
+
+    def _model_of(self, discount: Discount, overlay: str) -> str | None:
+        """
+        The id of a discount's model; None where it is for all models.
+
+        Raises:
+            PriceTableError: It is for a seller or a model that nobody has: a slip that would show on the invoice alone.
+        """
+        from tracked_inference.pricing.overlay import meant  # which is loaded: it made the discount
+
+        key, provider, name = f"{overlay}: discounts[{discount.order}]", discount.provider, discount.model
+        if provider is not None and provider not in (sellers := self._all_sellers()):
+            raise PriceTableError(
+                f"{key}.provider: {provider!r} sells nothing here; {meant(provider, sellers)}"
+            )
+        if name is None:
+            return None
+        makers = self._sold(provider) if provider is not None else tuple(self._names.exact)
+        found = self._names.find(provider or "", name, None, makers, EVER)
+        if found is None:
+            models = [model for maker in makers for model in self._names.exact.get(maker, {}).values()]
+            mend = meant(name, models, "`tracked-inference prices list` shows those that have")
+            where = f" at {provider}" if provider is not None else ""
+            raise PriceTableError(f"{key}.model: no model {name!r} has a price{where}; {mend}")
+        return found.model
+
+    def _all_sellers(self) -> list[str]:
+        own = [seller for seller, _ in self.hosts.own.values()]
+        rows = [seller for seller, _ in self.pairs]
+        return sorted({*MAKERS, *self._sellers, *self.hosts.known.values(), *own, *rows})
 
     def plan(self, key: Key, at: datetime) -> Plan:
         """The plan that holds at an instant."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -27,7 +27,7 @@ from tracked_inference.usage import FEE_UNITS, TOKEN_UNITS
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["Overlay", "read_overlay"]
+__all__ = ["Overlay", "meant", "read_overlay"]
 
 _BY_THE_MILLION = frozenset({*TOKEN_UNITS, "character"})
 _BY_THE_THOUSAND = frozenset({"web_search", "web_search_preview", "file_search"})
@@ -109,7 +109,7 @@ def read_overlay(source: str | Path | Mapping[str, Any]) -> Overlay:
         ) from error
     if not isinstance(content, dict):
         raise PriceTableError(f"{path}: the file holds no table; see docs/howto/prices.md for the format")
-    if "format" in content and "rows" in content:  # a whole table, as `prices refresh` writes it
+    if "format" in content:  # a whole table, as `prices refresh` writes it
         return Overlay(str(path), "", table=path)
     overlay = _Reader(str(path)).read(content)
     if overlay.table is not None:
@@ -177,10 +177,7 @@ class _Reader:
                 )
             above[str(limit)] = self._rates(level, there)
         self._row(overlay, one, key, provider, model, rates, above)
-        aliases = one.get("aliases", [])
-        if not isinstance(aliases, list) or not all(isinstance(alias, str) and alias for alias in aliases):
-            self.fail(f"{key}.aliases", f"{aliases!r} is no list of names", 'write ["name", "other-name"]')
-        overlay.names.setdefault((provider, model), []).extend(aliases)
+        overlay.names.setdefault((provider, model), []).extend(self._aliases(one, key))
 
     def _self_hosted(self, one: dict[str, Any], key: str, overlay: Overlay) -> None:
         """A model on machines of the user's own: the price of the machine over the tokens it was measured to do."""
@@ -202,7 +199,7 @@ class _Reader:
         rate = str(EXACT.quantize(per_million, Decimal("1E-12")))
         self._row(overlay, one, key, provider, model, {"input": rate, "output": rate}, {})
         overlay.rows[-1]["assumed"] = {"*": "self_hosted_rate"}
-        overlay.names.setdefault((provider, model), []).extend(one.get("aliases", []))
+        overlay.names.setdefault((provider, model), []).extend(self._aliases(one, key))
 
     def _row(
         self,
@@ -242,7 +239,7 @@ class _Reader:
         unit = one.get("unit")
         units = ("tokens", "fees", *TOKEN_UNITS, *FEE_UNITS)
         if unit is not None and unit not in units:
-            self.fail(f"{key}.unit", f"{unit!r} is no unit", _meant(str(unit), units))
+            self.fail(f"{key}.unit", f"{unit!r} is no unit", meant(str(unit), units))
         start, end = self._window(one, key)
         return Discount(
             name=str(one.get("name") or f"{EXACT.normalize(percent):f}%"),
@@ -284,7 +281,7 @@ class _Reader:
                 there = f"{key}.{kind}.{unit}"
                 if unit.partition("@")[0] not in units:
                     known = sorted(units)
-                    self.fail(there, f"{unit!r} is no unit that is sold so", _meant(unit, known))
+                    self.fail(there, f"{unit!r} is no unit that is sold so", meant(unit, known))
                 number = self._number(value, there)
                 if kind == "per_unit":
                     number = EXACT.multiply(number, UNITS[unit.partition("@")[0]])
@@ -335,6 +332,12 @@ class _Reader:
             )
         return value.strip()
 
+    def _aliases(self, one: dict[str, Any], key: str) -> list[str]:
+        aliases = one.get("aliases", [])
+        if not isinstance(aliases, list) or not all(isinstance(alias, str) and alias for alias in aliases):
+            self.fail(f"{key}.aliases", f"{aliases!r} is no list of names", 'write ["name", "other-name"]')
+        return aliases
+
     def _tables(self, content: dict[str, Any], name: str, key: str = "") -> list[dict[str, Any]]:
         value = content.get(name, [])
         if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
@@ -358,7 +361,7 @@ class _Reader:
                 self.fail(
                     f"{key}.{name}" if key else str(name),
                     "is not a key that is known here",
-                    _meant(str(name), known),
+                    meant(str(name), known),
                 )
 
     def _overlaps(self, overlay: Overlay) -> None:
@@ -375,6 +378,7 @@ class _Reader:
             others.append((start, end))
 
 
-def _meant(name: str, known: tuple[str, ...] | list[str]) -> str:
+def meant(name: str, known: Collection[str], otherwise: str | None = None) -> str:
+    """How to mend a name that is not known: the closest one that is, or `otherwise`, or all of them."""
     close = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+    return f"did you mean {close[0]!r}?" if close else otherwise or f"known are {', '.join(known)}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracked_inference.errors import PriceTableError
 from tracked_inference.pricing._canonical import canonical_bytes, sha256_of
+from tracked_inference.pricing._whole import check_table
 from tracked_inference.pricing.build import row_key
 from tracked_inference.pricing.table import PriceTable
 
@@ -25,18 +26,6 @@ __all__ = ["Change", "differences", "objections", "read_table", "succeed", "tabl
 
 Row = dict[str, Any]
 Table = dict[str, Any]
-_KEYS = (
-    "format",
-    "version",
-    "recorded_at",
-    "sources",
-    "units",
-    "models",
-    "rows",
-    "rules",
-    "sellers",
-    "hosts",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,43 +76,21 @@ def read_table(path: Path) -> Table:
         raise PriceTableError(
             f"{path} is not JSON: {error}; table files are made by `prices refresh`"
         ) from error
-    missing = [key for key in _KEYS if not isinstance(content, dict) or key not in content]
-    if missing:
+    if not isinstance(content, dict) or "format" not in content:
         raise PriceTableError(
-            f"{path}: {missing[0]}: missing; this is no price table: overlays are checked with `prices check`"
+            f"{path}: format: missing; this is no price table: overlays are checked with `prices check`"
         )
     if content["format"] != 1:
         raise PriceTableError(
             f"{path}: format: {content['format']!r} is not 1; update this package to read it"
         )
-    return dict(content)
+    check_table(content, str(path))
+    return content
 
 
 def table_of(content: Table) -> PriceTable:
-    """The price table of a table file's content, each row of which is made ready now, so that a wrong one shows here."""
-    table = PriceTable(content, sha256_of(canonical_bytes(content)))
-    for at, row in enumerate(content["rows"]):
-        for unit, rate in _rates(row):
-            if not rate.is_finite() or rate < 0:
-                raise PriceTableError(
-                    f"rows[{at}].rates.{unit}: {rate} is no price; rates are finite and not negative"
-                )
-            if unit.partition("@")[0] not in content["units"]:
-                raise PriceTableError(
-                    f"rows[{at}].rates.{unit}: no such unit; units are {', '.join(content['units'])}"
-                )
-    return table
-
-
-def _rates(row: Row) -> Iterable[tuple[str, Decimal]]:
-    try:
-        for rates in (row["rates"], *row.get("above", {}).values()):
-            for unit, rate in rates.items():
-                yield unit, Decimal(rate)
-    except (ArithmeticError, TypeError, KeyError, AttributeError) as error:
-        raise PriceTableError(
-            f"row of {row.get('provider')} {row.get('model')}: {error!r}; rates are decimals as text"
-        ) from error
+    """The price table of a table file's content."""
+    return PriceTable(content, sha256_of(canonical_bytes(content)))
 
 
 # -- from one table to the next ----------------------------------------------------------------------------------------
@@ -255,15 +222,19 @@ def objections(
     """Why `new` should not replace `old`, in words; empty where nothing speaks against it."""
     found = []
     changes = differences(old, new, today)
-    gone = [change for change in changes if change.kind == "removed" and change.unit is None]
-    if gone and not allow_shrink:
-        names = ", ".join(f"{change.provider} {change.model}" for change in gone[:5])
-        more = f" and {len(gone) - 5} more" if len(gone) > 5 else ""
-        found.append(f"{len(gone)} models would be gone: {names}{more}; pass --allow-shrink if that is right")
+    if not allow_shrink:
+        gone = [change for change in changes if change.kind == "removed"]
+        models = [f"{one.provider} {one.model}" for one in gone if one.unit is None]
+        rates = [
+            f"{one.provider} {one.model} {one.unit}" + (f" ({one.mode})" if one.mode else "")
+            for one in gone
+            if one.unit is not None
+        ]
+        found += [_gone(names, what) for names, what in ((models, "models"), (rates, "rates")) if names]
     for row in new["rows"]:
         found.extend(
             f"{row['provider']} {row['model']}: {unit} would cost {rate}: prices are finite and not negative"
-            for unit, rate in _rates(row)
+            for unit, rate in _flat(row)
             if not rate.is_finite() or rate < 0
         )
     if not allow_jumps:
@@ -280,3 +251,8 @@ def objections(
                     " pass --allow-jumps if that is right"
                 )
     return found
+
+
+def _gone(names: list[str], what: str) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{len(names)} {what} would be gone: {', '.join(names[:5])}{more}; pass --allow-shrink if that is right"

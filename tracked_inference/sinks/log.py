@@ -9,6 +9,7 @@ import structlog
 from tracked_inference.usage import TOKEN_UNITS
 
 if TYPE_CHECKING:
+    from tracked_inference.pricing.cost import Cost
     from tracked_inference.record import CallRecord
 
 __all__ = ["LogSink", "fields_of"]
@@ -16,17 +17,18 @@ __all__ = ["LogSink", "fields_of"]
 
 class LogSink:
     """
-    Writes `ai.inference.completed` (info) or `ai.inference.failed` (warning), and once a model that has no price.
+    Writes `ai.inference.completed` (info) or `ai.inference.failed` (warning), and once a model that lacks a price.
 
     Args:
         logger: A structlog logger; default `structlog.get_logger("tracked_inference")`.
+            It is told of each model once in a process, a logger of your own once by each sink that has it.
     """
 
     stage = "log"
 
     def __init__(self, logger: Any = None) -> None:
         self._log = structlog.get_logger("tracked_inference") if logger is None else logger
-        self._told: set[str] = set()
+        self._told: set[str] = _told if logger is None else set()
 
     def __call__(self, record: CallRecord, /) -> None:
         if record.outcome == "ok":
@@ -34,9 +36,10 @@ class LogSink:
         else:
             self._log.warning("ai.inference.failed", **fields_of(record))
         if (
-            record.cost.status == "unpriced"
+            record.cost.status in _UNPRICED
             and record.model not in self._told
             and len(self._told) < _MAX_TOLD
+            and _lacks_a_price(record.cost)
         ):
             self._told.add(record.model)
             self._log.warning(
@@ -45,11 +48,20 @@ class LogSink:
                 provider=record.provider,
                 reasons=list(record.cost.reasons),
                 price_table=record.cost.table_version,
-                mend="add the model to the price file that TRACKED_INFERENCE_PRICES names: see docs/howto/prices.md",
+                mend="add the model, or the unit that it lacks, to the price file that TRACKED_INFERENCE_PRICES names:"
+                " see docs/howto/prices.md",
             )
 
 
+def _lacks_a_price(cost: Cost) -> bool:
+    """Whether a price file could mend it: no file knows what a container costs that the answer does not count."""
+    return cost.status == "unpriced" or any(reason.startswith(_ADDABLE) for reason in cost.reasons)
+
+
+_UNPRICED = frozenset({"unpriced", "partial"})
+_ADDABLE = ("unpriced_unit", "unknown_model")
 _MAX_TOLD = 1000
+_told: set[str] = set()
 _OUTPUT, _READ, _WRITTEN = (
     frozenset(unit for unit in TOKEN_UNITS if unit.startswith(kind))
     for kind in ("output", "cache_read", "cache_write")

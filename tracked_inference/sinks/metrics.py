@@ -49,6 +49,7 @@ class MetricsSink:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self._all: Collectors = collectors_of(registry)
+        self.place: object = self._all  # where records go: the same for all sinks of a registry
         self._children: dict[tuple[str, str, str], _Children] = {}
         self._features: dict[str, _FeatureChildren] = {}
 

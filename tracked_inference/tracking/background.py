@@ -2,6 +2,7 @@
 What outlives its request: background responses, videos and batches, counted once in this process whoever asks for them.
 
 Ids are the vendor's and unique, so the memory is one a process, shared by all clients, and bounded.
+The lines of a batch are counted once by all who write to the same place: the same registry, or the same sink.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from tracked_inference.tracking.call import Call
 from tracked_inference.tracking.handover import later
 from tracked_inference.usage import Usage
 from tracked_inference.vendors._operations import LINES, Operation
-from tracked_inference.vendors._reading import StreamReader, get
+from tracked_inference.vendors._reading import StreamReader, began_at, get
 
 if TYPE_CHECKING:
-    from tracked_inference.record import Outcome
+    from collections.abc import Iterable
+
+    from tracked_inference.record import Outcome, Sink
 
 __all__ = ["Background", "Lines", "background", "batch_file", "finished_at_once", "remember", "retrieved"]
 
@@ -33,6 +36,7 @@ _KEPT_OF_A_REQUEST = ("model", "service_tier", "tools", "size", "seconds", "qual
 _MAX_OPEN = 10_000
 _MAX_COUNTED = 50_000
 _MAX_BATCHES = 256
+_MAX_READERS = 16
 
 
 class Background:
@@ -42,12 +46,13 @@ class Background:
         self._lock = Lock()
         self._open: OrderedDict[str, Call] = OrderedDict()
         self._counted: OrderedDict[str, None] = OrderedDict()
-        self._lines: OrderedDict[str, set[int]] = OrderedDict()
+        self._lines: OrderedDict[str, list[tuple[list[object], set[int]]]] = OrderedDict()
 
     def open(self, response_id: str, call: Call) -> Call | None:
         """Remember a call until its response is seen finished; the oldest falls out when there are too many."""
         with self._lock:
             self._open[response_id] = call
+            self._counted.pop(response_id, None)  # a stand-in for a vendor may give an id out again
             return self._open.popitem(last=False)[1] if len(self._open) > _MAX_OPEN else None
 
     def close(self, response_id: str, *, known_only: bool) -> tuple[Call | None, bool]:
@@ -66,13 +71,22 @@ class Background:
         """In a forked child: the lock may have been held by a thread that is not here."""
         self._lock = Lock()
 
-    def first_line(self, batch_id: str, line_id: str) -> bool:
-        """Whether this line of this batch is seen for the first time."""
+    def first_line(self, batch_id: str, line_id: str, sinks: Iterable[Sink]) -> bool:
+        """Whether those who take the records see this line of this batch for the first time."""
+        places: list[object] = [
+            getattr(sink, "place", None) or getattr(sink, "__self__", sink) for sink in sinks
+        ]
         with self._lock:
-            seen = self._lines.setdefault(batch_id, set())
+            readers = self._lines.setdefault(batch_id, [])
             self._lines.move_to_end(batch_id)
             if len(self._lines) > _MAX_BATCHES:
                 self._lines.popitem(last=False)
+            shared = (seen for theirs, seen in readers if any(a is b for a in theirs for b in places))
+            seen = next(shared, None)
+            if seen is None:
+                seen = set()
+                readers.append((places, seen))
+                del readers[:-_MAX_READERS]
             mark = hash(line_id)
             if mark in seen:
                 return False
@@ -124,7 +138,7 @@ def retrieved(call: Call, body: Any) -> None:
         call.drop()
         made.finish(outcome, body, reason=f"response_{status}" if outcome == "error" else None)
     else:  # made by another process, or before this one started: price it at the instant the vendor names
-        call.started = _timestamp(body) or call.started
+        call.started = began_at(body) or call.started
         call.finish(outcome, body, reason=f"response_{status}" if outcome == "error" else None)
 
 
@@ -147,7 +161,7 @@ class Lines(StreamReader):
 
 def batch_file(call: Call, content: bytes) -> None:
     """A downloaded file: the output of a batch, or something else."""
-    if b'"batch_req_' not in content[:4096]:
+    if not _is_output(content):
         call.drop()
         return
 
@@ -162,6 +176,18 @@ def batch_file(call: Call, content: bytes) -> None:
         later(read)
 
 
+def _is_output(content: bytes) -> bool:
+    """Whether a file is the output of a batch: the lines of its input have no response, and those of Azure's no id."""
+    first = content[: content.find(b"\n") if b"\n" in content else None]
+    if b'"custom_id"' not in first:
+        return False
+    try:
+        line = json.loads(first)
+    except ValueError:
+        return False
+    return isinstance(line, dict) and "custom_id" in line and "response" in line
+
+
 def _json_line(call: Call, line: bytes) -> None:
     if line.strip():
         _line(call, json.loads(line))
@@ -173,7 +199,7 @@ def _line(call: Call, line: Any) -> None:
     if found is None:
         return
     line_id, body, outcome = found
-    if not background.first_line(call.operation.subject or "", line_id):
+    if not background.first_line(call.operation.subject or "", line_id, recorder.sinks):
         return
     name = recorder.vendor.operation_of_body(body)
     usage = Usage(passes=(), free="not_billed")
@@ -181,7 +207,7 @@ def _line(call: Call, line: Any) -> None:
         usage = recorder.vendor.usage_of(body, operation=name, batch=True)
     one = Call(recorder, Operation(f"{name}.batch", LINES), None, stream=False)
     one.take_attribution(call)
-    one.started = _timestamp(body) or call.started
+    one.started = began_at(body) or call.started
     model = get(body, "model")
     cost = recorder.price(one, usage, model if isinstance(model, str) else None, "no_usage")
     recorder.emit(
@@ -207,12 +233,3 @@ def _line(call: Call, line: Any) -> None:
             trace_id=None,
         )
     )
-
-
-def _timestamp(body: Any) -> float | None:
-    """When the vendor began, Unix seconds, where it says so."""
-    for name in ("created_at", "created"):
-        value = get(body, name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e11:
-            return float(value)
-    return None

@@ -128,7 +128,8 @@ class Call:
         if reader.complete:
             self.recorder.answered(self, reader.body())
         elif self.operation.name in self.recorder.vendor.STREAM_USAGE_ON_REQUEST:
-            self.finish("ok", reader.body(), complete=False, reason="stream_without_usage")
+            body = reader.body()  # usage so far is that of the whole, at the end
+            self.finish("ok", body, complete=body is not None, reason="stream_without_usage")
         elif not self._goes_on():
             # It ended without the vendor's last word: for the caller as for the bill it was cut.
             self.finish("error", reader.body(), complete=False, reason="stream_cut")

@@ -187,7 +187,7 @@ class Recorder:
         except Exception as fault:
             self.faults.note("price", fault)
             return Cost("unpriced", None, None, model or "unknown", reasons=("price_error",))
-        if usage is None or (call.lost_attempts and cost.status == "exact"):
+        if usage is None or (call.lost_attempts and cost.status in ("exact", "estimated")):
             status = cost.status if usage is None else "lower_bound"
             why = (reason or "no_usage",) if usage is None else (*cost.reasons, "attempt_timed_out")
             cost = dataclasses.replace(cost, status=status, reasons=why)

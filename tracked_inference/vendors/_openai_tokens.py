@@ -77,7 +77,13 @@ _KNOWN_OUTPUT_DETAILS = frozenset(
         "text_tokens",
     }
 )
-_KNOWN_WRITES = frozenset({"ttl_30m_tokens", "ttl_12h_tokens"})
+_KNOWN_PARTS = {
+    # What the details themselves are split into.
+    "cached_tokens_details": frozenset(
+        {"audio_tokens", "cached_image_tokens", "image_tokens", "text_tokens"}
+    ),
+    "cache_write_tokens_details": frozenset({"ttl_30m_tokens", "ttl_12h_tokens"}),
+}
 _NO_DETAILS: dict[str, Any] = {}
 
 
@@ -114,6 +120,9 @@ def token_counts(
     _inputs(usage, count(total_in, "prompt_tokens", notes), details, counts, notes, own=own)
     if not _KNOWN_INPUT_DETAILS.issuperset(details):
         unknown_counters(details, _KNOWN_INPUT_DETAILS, notes, "prompt_tokens_details.")
+    for name, known in _KNOWN_PARTS.items():
+        if details.get(name) is not None:
+            unknown_counters(fields(details[name]), known, notes, f"prompt_tokens_details.{name}.")
 
     reasoning = 0
     if total_out is not None:
@@ -219,7 +228,6 @@ def _writes(written: int, split: object, counts: dict[str, int], notes: list[str
         return
     parts = fields(split)
     long = count(parts.get("ttl_12h_tokens"), "ttl_12h_tokens", notes)
-    unknown_counters(parts, _KNOWN_WRITES, notes, "cache_write_tokens_details.")
     if long + count(parts.get("ttl_30m_tokens"), "ttl_30m_tokens", notes) > written:
         notes.append("inconsistent:cache_write_tokens_details")
         long = min(long, written)

@@ -30,6 +30,8 @@ _FREE_ITEMS = frozenset(
         "tool_search_call",
     }
 )
+_KNOWN_TOOLS = frozenset({"image_gen", "web_search"})  # of `tool_usage`
+_KNOWN_SEARCH = frozenset({"num_requests"})
 _DEFAULT_IMAGE_MODEL = "gpt-image-1"
 """The image tool's model where `tools[].model` is absent: https://platform.openai.com/docs/api-reference/responses/create."""
 
@@ -81,9 +83,12 @@ def hosted_tools(
     passes: tuple[Pass, ...] = ()
     if usage is not None:
         by_tool = fields(usage)
-        counted = fields(by_tool.get("web_search")).get("num_requests")
+        search = fields(by_tool.get("web_search"))
+        counted = search.get("num_requests")
         if counted is not None:
             searches = count(counted, "num_requests", notes)
+        unknown_counters(search, _KNOWN_SEARCH, notes, "tool_usage.web_search.")
+        unknown_counters(by_tool, _KNOWN_TOOLS, notes, "tool_usage.")
         passes = _pictures(fields(by_tool.get("image_gen")), tools, notes)
     if pictures and not passes:
         notes.append("image_generation")  # rule 43: not computable from the body

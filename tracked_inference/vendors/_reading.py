@@ -5,7 +5,10 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any, Protocol
 
-__all__ = ["Reader", "StreamReader", "get", "media_type", "path_of"]
+__all__ = ["Reader", "StreamReader", "began_at", "get", "media_type", "path_of"]
+
+_API_OPENED = 1_591_833_600
+"""2020-06-11, when OpenAI's API opened: an earlier time of an answer is a placeholder."""
 
 
 _MISSING: Any = object()
@@ -25,6 +28,15 @@ def get(thing: Any, name: str) -> Any:
             # Not by getattr: to say that it has no such field, pydantic takes longer than all the rest of a call's reading.
             return extra.get(name) if type(extra) is dict else None
     return getattr(thing, name, None)
+
+
+def began_at(body: Any) -> float | None:
+    """When the vendor began an answer, Unix seconds, where the answer says so."""
+    for name in ("created_at", "created"):
+        value = get(body, name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and _API_OPENED < value < 1e11:
+            return float(value)
+    return None
 
 
 def path_of(url: str) -> str:

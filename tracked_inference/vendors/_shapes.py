@@ -16,6 +16,8 @@ __all__ = ["MAX_COUNT", "count", "fields", "is_count", "items", "money", "text",
 MAX_COUNT = 10**12
 """A count above this is no count: a million times the longest context sold."""
 
+_MOST_PARTS = 20
+_NONE_KNOWN = frozenset[str]()
 _NOTHING: dict[str, Any] = {}
 _SCALARS = (str, bytes, bytearray, int, float, complex, Decimal, list, tuple, set, frozenset)
 _NO_COUNTERS = frozenset(
@@ -136,10 +138,10 @@ def unknown_counters(
     notes: list[str],
     prefix: str = "",
     *,
-    details: bool = True,
+    depth: int = 3,
 ) -> None:
     """
-    Note each counter above 0 that this version does not know (rule 9), looking one level into unknown details.
+    Note each counter above 0 that this version does not know (rule 9), looking `depth` levels into unknown details.
 
     A number whose name says that it is a time, a rate or a cost is no counter.
     """
@@ -153,9 +155,10 @@ def unknown_counters(
             if value > 0 and _NO_COUNTERS.isdisjoint(name.lower().split("_")):
                 notes.append(f"unknown_field:{prefix}{name[:60]}")
         elif (
-            details
+            depth
             and kind is not str
             and kind is not bool
             and _NO_COUNTERS.isdisjoint(name.lower().split("_"))
         ):
-            unknown_counters(fields(value), known, notes, f"{prefix}{name[:60]}.", details=False)
+            for part in items(value)[:_MOST_PARTS] or (value,):
+                unknown_counters(fields(part), _NONE_KNOWN, notes, f"{prefix}{name[:60]}.", depth=depth - 1)

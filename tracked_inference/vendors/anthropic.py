@@ -78,15 +78,18 @@ _SELLERS = {
     "BaseVertexClient": "vertex",
     "AnthropicVertex": "vertex",
     "AsyncAnthropicVertex": "vertex",
-    "BaseGoogleCloudClient": "vertex",
-    "AnthropicGoogleCloud": "vertex",
-    "AsyncAnthropicGoogleCloud": "vertex",
     "BaseFoundryClient": "foundry",
     "AnthropicFoundry": "foundry",
     "AsyncAnthropicFoundry": "foundry",
-    # Claude Platform on AWS is sold by Anthropic at its own list prices; only the invoice comes through AWS.
+    # Claude Platform on AWS, and Claude Models on Google Cloud in its Anthropic-managed form, are the Claude API, which Anthropic
+    # runs and rates; only the invoice comes through the cloud.
+    # https://docs.aws.amazon.com/claude-platform/latest/userguide/billing.html,
+    # https://platform.claude.com/docs/en/build-with-claude/claude-models-on-google-cloud/anthropic-managed
     "AnthropicAWS": "anthropic",
     "AsyncAnthropicAWS": "anthropic",
+    "BaseGoogleCloudClient": "anthropic",
+    "AnthropicGoogleCloud": "anthropic",
+    "AsyncAnthropicGoogleCloud": "anthropic",
 }
 
 
@@ -106,11 +109,12 @@ class _Messages(StreamReader):
     `message_start` carries the exact input and cache counts; `message_delta` overwrites, field by field, what it knows.
     """
 
-    __slots__ = ("_blocks", "_delta", "_stop_details", "_stop_reason", "_usage")
+    __slots__ = ("_blocks", "_counted", "_stop_details", "_stop_reason", "_usage")
 
     def __init__(self) -> None:
         super().__init__()
         self._usage: Any = None
+        self._counted = False
         self._stop_reason: Any = None
         self._stop_details: Any = None
         self._blocks: list[Any] = []
@@ -133,10 +137,13 @@ class _Messages(StreamReader):
             usage = get(event, "usage")
             if usage is not None:
                 self._usage = merge_usage(self._usage, usage)
-                self.complete = True
+                self._counted = True
             delta = get(event, "delta")
             self._stop_reason = get(delta, "stop_reason") or self._stop_reason
             self._stop_details = get(delta, "stop_details") or self._stop_details
+            self.complete = self._counted and self._stop_reason is not None  # else another delta may follow
+        elif kind == "message_stop":
+            self.complete = self._counted
         elif kind == "content_block_start":
             block = get(event, "content_block")
             if str(get(block, "type")) not in _PLAIN_BLOCKS:
@@ -159,7 +166,7 @@ class _Messages(StreamReader):
 
 
 _PLAIN_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
-_EMPTY_EVENTS = frozenset({"content_block_stop", "message_stop", "ping"})
+_EMPTY_EVENTS = frozenset({"content_block_stop", "ping"})
 
 
 def reader(_operation: str) -> StreamReader:

@@ -48,6 +48,7 @@ _KNOWN_SERVER_TOOLS = frozenset(
     # Fetches and tool searches are free beyond their tokens (rule 26).
     {"web_search_requests", "web_fetch_requests", "tool_search_requests", "code_execution_requests"}
 )
+_KNOWN_OUTPUT_DETAILS = frozenset({"reasoning_tokens", "thinking_tokens"})  # inside the output (rule 6)
 _KNOWN_SPLIT = frozenset({"ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"})
 _CODE_EXECUTION = frozenset(
     {
@@ -197,6 +198,9 @@ def _counts(usage: Mapping[str, Any], notes: list[str]) -> dict[str, int]:
         notes.append("missing_counter:output_tokens")
     elif value or type(value) is not int:
         counts["output"] = count(value, "output_tokens", notes)
+    details = usage.get("output_tokens_details")
+    if details is not None:
+        unknown_counters(fields(details), _KNOWN_OUTPUT_DETAILS, notes, "output_tokens_details.")
     return counts
 
 

@@ -125,13 +125,16 @@ class _Chat(StreamReader):
             self._service_tier = tier  # the last one that says something wins
         if usage is None and self.first_content_at is not None:
             return False  # one of the many in the middle
+        choices = said.get("choices")
         if usage is not None:
             self._usage = usage
-            self.complete = True
+            # Some servers send the usage so far with each piece of content: more is to come until the end is said.
+            self.complete = not (
+                choices and _has_content(choices[0]) and get(choices[0], "finish_reason") is None
+            )
         if not self.response_id:  # Azure's first chunk has empty ones
             self.model = said.get("model") or self.model
             self.response_id = said.get("id")
-        choices = said.get("choices")
         if choices:
             if self.first_content_at is None and _has_content(choices[0]):
                 self.content()
@@ -222,8 +225,10 @@ def batch_line(line: Any) -> tuple[str, Any, str] | None:
 
 
 def operation_of_body(body: Any) -> str:
-    """The operation that a response body comes from, by its `object`: for batch lines, which do not name it."""
+    """The operation that a response body comes from, by its own marks: for batch lines, which do not name it."""
     kind = str(get(body, "object") or "")
+    if not kind and str(get(body, "id")).startswith("modr"):
+        return "moderations"
     return _OBJECTS.get(kind, "chat.completions")
 
 
