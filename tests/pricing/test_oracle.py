@@ -164,6 +164,10 @@ def test_tiers_agree_with_genai_prices(context, mode):
                     )
                     if mine.status == "partial":
                         continue
+                    if "batch_factor" in mine.reasons:
+                        # Cached input of models whose batch rates name none: there at the standard rate, here at half (rule 16).
+                        assert counts.get("cache_read") and mine.total_usd < expected, (model, counts)
+                        continue
                     assert mine.total_usd == expected, (model, counts)
                     compared += 1
 

@@ -202,11 +202,21 @@ def test_16_openai_batches_come_from_the_endpoint():
     assert money(cost) == (D("0.006"), "exact")  # (2000 + 10000) / 2
 
 
-def test_16_a_batch_row_of_its_own_wins():
-    """The batch table of gpt-4.1 lists no cached rate, so cached input keeps the standard one."""
+def test_16_what_a_batch_row_leaves_out_has_the_factor():
+    """The batch table of gpt-4.1 lists no cached rate: cached input is half of the standard one, as an estimate."""
     cost = gpt("gpt-4.1", chat(1000, 1000, cached_tokens=400), batch=True)
 
-    assert cost.total_usd == D("0.0048")  # 600 x 1 + 400 x 0.5 + 1000 x 4
+    assert cost.total_usd == D("0.0047")  # 600 x 1 + 400 x 0.25 + 1000 x 4
+    assert (cost.status, cost.reasons) == ("estimated", ("batch_factor",))
+
+
+def test_16_a_batch_row_of_its_own_wins():
+    """What it names is exact: gpt-4.1 without cached input, and gpt-5.4, whose cached rate is not quite half."""
+    plain = gpt("gpt-4.1", chat(1000, 1000), batch=True)
+    cached = gpt("gpt-5.4", chat(1000, 1000, cached_tokens=400), batch=True)
+
+    assert (plain.status, plain.total_usd) == ("exact", D("0.005"))  # 1000 x 1 + 1000 x 4
+    assert (cached.status, cached.total_usd) == ("exact", D("0.008302"))  # 600 x 1.25 + 400 x 0.13 + 1000 x 7.5
 
 
 @pytest.mark.parametrize(

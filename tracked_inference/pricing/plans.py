@@ -15,7 +15,7 @@ from tracked_inference.pricing.terms import Plan, Unit
 from tracked_inference.usage import TOKEN_UNITS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from tracked_inference.pricing.discounts import Discount
@@ -68,11 +68,13 @@ class _Draft:
                 higher = row.above.get(limit, {}).get(unit)
                 level[unit] = made if higher is None else _unit(row, unit, higher, rule)
 
-    def scale(self, factor: Decimal, rule: str, assumed: str | None = None) -> None:
-        """Multiply the rates of tokens; what is billed by the call never scales (rules 16 and 18)."""
+    def scale(
+        self, factor: Decimal, rule: str, assumed: str | None = None, *, but: Collection[str] = ()
+    ) -> None:
+        """Multiply the rates of tokens, `but` some; what is billed by the call never scales (rules 16 and 18)."""
         for level in self.levels():
             for unit, one in level.items():
-                if unit in _TOKENS:
+                if unit in _TOKENS and unit not in but:
                     rate = int(EXACT.to_integral_value(EXACT.multiply(one.list_rate, factor)))
                     level[unit] = Unit(rate, rate, (*one.rules, rule), one.assumed or assumed, one.source)
 
@@ -166,14 +168,17 @@ def _tier(
     """
     One tier: by its own row, else by the documented factor, else it is a contract and no list price (rules 16 and 17).
 
-    A factor on a model whose maker lists a row for the tier at another time is a fact; on one without it is an
-    assumption, but for Anthropic, which documents it for all.
+    A factor on a model whose maker lists a row for the tier at another time is a fact; on one without, and on a kind of
+    tokens that the row leaves out (cached ones of older models), it is an assumption, but for Anthropic, which documents it
+    for all.
     """
     row = _in_force(rows, at, **when)
+    rule = offer.rules.get(name)
     if row is not None:
         draft.override(row, name)
+        if row.rates and rule is not None and rule.get("tier"):
+            draft.scale(Decimal(rule["factor"]), name, f"{name}_factor", but=row.rates)
         return
-    rule = offer.rules.get(name)
     if rule is None or not rule.get("tier"):
         draft.reasons.append(("service_tier", "partial"))
         return

@@ -11,7 +11,7 @@ REASONS = {
     "assumed_alias": "an unlisted dated snapshot, taken at the price of its model because the overlay says so",
     "attempt_timed_out": "an earlier attempt of the call timed out, and may be billed beside the one that answered",
     "background_never_retrieved": "a background response or video whose end nobody asked for",
-    "batch_factor": "the documented half price of batches, on a model whose list has no batch rate",
+    "batch_factor": "the documented half price of batches, on what the list has no batch rate for",
     "body_not_decodable": "a raw answer whose compression could not be undone",
     "body_not_read": "a raw answer that was left before its end",
     "body_too_large": "a raw answer too large to be kept for its usage",
