@@ -170,10 +170,9 @@ def test_measured_tokens_replace_the_assumed_ones(run, tmp_path):
         (["--mix", "gpt-5=much"], "is not a number"),
         ([*SEED, "--daily-share", "20"], "20 per cent is 0.2"),
         ([*SEED, "--budget", "1:2:3"], "take one number"),
-        ([*SEED, "--from-ledger", "nowhere"], "there is no ledger"),
+        ([*SEED, "--from-ledger", "nowhere"], "no ledger there"),
         ([*SEED, "--from-ledger", "a", "--from-prometheus", "b"], "give one of them"),
         ([*SEED, "--from-prometheus", "prometheus:9090"], "must be like http://prometheus:9090"),
-        ([*SEED, "--from-prometheus", "http://127.0.0.1:9"], "cannot be reached"),
         (["none.toml"], "cannot be read"),
     ],
 )
@@ -183,3 +182,10 @@ def test_bad_input_is_status_2_and_says_how_to_mend_it(run, arguments, words):
 
     assert found.exit_code == 2
     assert words in " ".join(found.output.split())
+
+
+def test_a_store_that_does_not_answer_is_status_3(run):
+    """Nothing was estimated, and nothing is wrong with the input: CI may try again."""
+    found = run(*SEED, "--from-prometheus", "http://127.0.0.1:9")
+
+    assert (found.exit_code, "cannot be reached" in found.output) == (3, True)

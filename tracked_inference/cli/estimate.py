@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tracked_inference.errors import ConfigurationError, TrackedInferenceError
+from tracked_inference.cli._common import INCOMPLETE, progress_of
+from tracked_inference.errors import ConfigurationError, TrackedInferenceError, UnavailableError
 from tracked_inference.planning.estimate_file import EstimateFile, scenario_of
 from tracked_inference.planning.projection import compare, project
 from tracked_inference.planning.render import Ceiling, Sheet, as_json, as_markdown, as_plan, as_text
@@ -136,6 +137,7 @@ def command(
     Exit 0: estimated, and within the budget if there is one.
     Exit 1: over the budget.
     Exit 2: a file, an argument or a model cannot be used.
+    Exit 3: the Prometheus of --from-prometheus does not answer.
     """
     try:
         declared = _declared(feature, config)
@@ -163,6 +165,9 @@ def command(
             budget=_budget(budget, budget_against, declared),
             measured=measured.sentences() if measured is not None else (),
         )
+    except UnavailableError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(INCOMPLETE) from None
     except TrackedInferenceError as error:
         raise click.UsageError(str(error)) from error
     show = {"text": as_text, "markdown": as_markdown, "json": as_json, "plan": as_plan}[
@@ -240,10 +245,12 @@ def _measured(
     if ledger is not None:
         from tracked_inference.planning.measured_ledger import from_ledger
 
-        return from_ledger(ledger, feature, days=days)
+        with progress_of("reading the ledger") as progress:
+            return from_ledger(ledger, feature, days=days, progress=progress)
     from tracked_inference.planning.measured_prometheus import from_prometheus
 
-    return from_prometheus(str(prometheus), feature, days=days)
+    with progress_of("asking Prometheus") as progress:
+        return from_prometheus(str(prometheus), feature, days=days, progress=progress)
 
 
 def _budget(said: Any, against: str, declared: Feature | None) -> Ceiling | None:
