@@ -154,6 +154,47 @@ def test_the_estimate_beside_the_feature_is_a_plan(ledger, tmp_path):
     assert float(row["planned_usd"]) == pytest.approx(28_350 / days)
 
 
+def test_a_team_is_held_against_its_own_features(ledger, tmp_path):
+    """Of a plan of 31 dollars a feature and month, the platform team's one feature is planned, and no other one named."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text("[plan]\nsearch = 31\ndocument_summarisation = 31\nunborn = 31\n")
+
+    found = json.loads(run(ledger, "--against", plan, "--team", "platform", "--json").stdout)
+
+    assert [row["feature"] for row in found["rows"]] == ["search"]
+    assert found["total"]["planned_usd"] == found["rows"][0]["planned_usd"]
+    assert not any("not called" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize("narrow", [("--model", "house"), ("--user", "u_2"), ("--where", "outcome=ok")])
+def test_a_plan_is_no_measure_of_a_part_of_a_feature(ledger, tmp_path, narrow):
+    """The calls of one model are less than the feature was planned with."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text("[plan]\nsearch = 31\n")
+
+    result = run(ledger, "--against", plan, *narrow)
+
+    assert (result.exit_code, "a plan is of whole features" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["plan = 3", "features = [1]", "[features.a]\nbudget_usd = 4000", "features.a = 3", "tool = 3", "[tool]\ntracked-inference = 3"],
+)  # fmt: skip
+def test_a_plan_of_another_shape_is_said(ledger, tmp_path, text):
+    """Never a traceback."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(text)
+
+    result = run(ledger, "--against", plan)
+
+    assert (result.exit_code, f"{plan}: " in result.stderr, "must be a table" in result.stderr) == (
+        2,
+        True,
+        True,
+    )
+
+
 def test_a_limit_shows_fewer_rows_and_the_same_total(ledger):
     """What is not shown is counted, and the total is that of all."""
     found = json.loads(run(ledger, "--limit", "1", "--json").stdout)
