@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -182,6 +183,34 @@ def test_compressed_ledgers_are_read(tmp_path):
     report = ledger_report([tmp_path / "ledger-2026-11-22.jsonl.gz"], DAY, compare=False)
 
     assert report.total.now.cost_usd == Decimal("0.0105")
+
+
+@pytest.mark.parametrize("keep", [20, -20])
+def test_a_file_that_was_not_packed_to_its_end_is_said(tmp_path, keep):
+    """Whether it breaks off at once or beyond what is looked at, a torn file is neither a traceback nor half a report."""
+    packed = gzip.compress(os.urandom(3 << 20).hex().encode() + b"\n")
+    (tmp_path / "ledger-2026-11-22.jsonl.gz").write_bytes(packed[:keep])
+
+    with pytest.raises(ConfigurationError, match="cannot be read: "):
+        ledger_report([tmp_path], DAY)
+
+
+def test_ctrl_c_in_the_middle_of_a_query_is_ctrl_c():
+    """DuckDB raises a RuntimeError of its own for it."""
+    with pytest.raises(KeyboardInterrupt), database._plainly():
+        raise RuntimeError("Query interrupted")
+
+
+def test_a_ledger_and_a_log_beside_it_are_said_to_count_twice(tmp_path):
+    """Every call is in both where both sinks are used."""
+    LedgerSink(tmp_path / "calls.jsonl")(a_record())
+    line = fields_of(a_record()) | {"event": "ai.inference.completed", "timestamp": "2026-11-22T12:00:01Z"}
+    (tmp_path / "app.log").write_text(json.dumps(line) + "\n")
+
+    both, one = ledger_report([tmp_path], DAY), ledger_report([tmp_path / "calls.jsonl"], DAY)
+
+    assert "Read from ledger and log files: a call that is in both is counted twice." in both.notes
+    assert not any("counted twice" in note for note in one.notes)
 
 
 def test_parquet_made_of_a_ledger_is_read_exactly(tmp_path):

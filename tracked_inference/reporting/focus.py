@@ -220,7 +220,7 @@ def write_parquet(
             f" escape = '\"', nullstr = '', timestampformat = '%Y-%m-%dT%H:%M:%SZ', columns = {{{types}}}))"
             f" TO {quoted(path)} (FORMAT parquet)"
         )
-    except Exception as error:
+    except OSError as error:
         raise ConfigurationError(f"{path}: cannot be written: {error}") from error
     return count
 

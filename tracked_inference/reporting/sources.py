@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import re
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -113,6 +114,8 @@ def _source(path: Path) -> SourceFile | None:
         kind = _kind(path)
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (EOFError, zlib.error) as error:
+        raise ConfigurationError(f"{path}: cannot be read: it was not packed to its end ({error})") from error
     named = _DAY.match(path.name)
     day = None
     if named and kind != "log":
