@@ -53,7 +53,8 @@ def check(path: Path | None, *, as_json: bool) -> None:
             )
         )
     elif registry is not None:
-        click.echo(f"{found}: {len(registry.features)} features, no problems")
+        many = len(registry.features)
+        click.echo(f"{found}: {many} feature{'s' * (many != 1)}, no problems")
     else:
         for one in problems:
             click.echo(str(one), err=True)
