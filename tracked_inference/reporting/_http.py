@@ -50,10 +50,16 @@ def fetch_json(
         ConfigurationError: The address is none.
         UnavailableError: Nobody answers, or what is answered is no JSON or an error.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise ConfigurationError(f"{url!r} is no address: say http://host:port or https://host")
-    where = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    try:
+        parts = urlsplit(url)
+        where = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        good = False
+    if not good:
+        raise ConfigurationError(
+            f"{url.partition('?')[0]!r} is no address: say http://host:port or https://host"
+        )
     request = urllib.request.Request(  # noqa: S310  # checked above
         url, data=data, headers={"Accept": "application/json", **(headers or {})}
     )

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from tracked_inference.reporting.bill import Bill
+    from tracked_inference.reporting.bill import Bill, Charge, Used
     from tracked_inference.reporting.periods import Period
 
-__all__ = ["Cell", "Reconciliation", "Side", "read_mapping", "reconcile", "recorded"]
+__all__ = ["Cell", "Reconciliation", "Side", "names_keys", "read_mapping", "reconcile", "recorded"]
 
 Cell = tuple[str, str, str, str]
 """Day, model, kind, team."""
@@ -200,18 +200,20 @@ def reconcile(
         vendor: Whose bill.
         period: The days of both.
         canonical: The price table's name of a vendor's model on a day.
-        accounts: Team by the vendor's workspace or project; without it teams are not compared.
+        accounts: Team by the vendor's workspace, project or key, of which the key goes first; without it teams are not compared.
     """
     theirs = Side({}, {})
 
-    def cell(day: date, model: str, kind: str, account: str) -> Cell:
-        return str(day), canonical(model, day) if model else "", kind, (accounts or {}).get(account, "")
+    def cell(one: Used | Charge) -> Cell:
+        teams = accounts or {}
+        team = teams.get(one.key or one.account, teams.get(one.account, ""))
+        return str(one.day), canonical(one.model, one.day) if one.model else "", one.kind, team
 
     for used in bill.used:
-        key = cell(used.day, used.model, used.kind, used.account)
+        key = cell(used)
         theirs.tokens[key] = theirs.tokens.get(key, 0) + used.tokens
     for charge in bill.charges:
-        key = cell(charge.day, charge.model, charge.kind, charge.account)
+        key = cell(charge)
         theirs.usd[key] = theirs.usd.get(key, Decimal(0)) + charge.usd
     notes = [*bill.notes]
     if ours.unpriced_calls:
@@ -223,8 +225,12 @@ def reconcile(
             f"{ours.unmeasured_calls:,} recorded calls have no usage (cut streams, for instance): the vendor billed them."
         )
     plain = _compare(_without_teams(theirs), _without_teams(ours))
-    unknown = (
-        sorted({used.account or "(default)" for used in bill.used} - set(accounts or {})) if accounts else []
+    unknown = sorted(
+        {
+            used.account or "(default)"
+            for used in bill.used
+            if accounts and used.key not in accounts and used.account not in accounts
+        }
     )
     if unknown:
         notes.append(f"Accounts without a team in the mapping: {', '.join(unknown)}.")
@@ -254,6 +260,11 @@ def read_mapping(path: Path) -> dict[str, str]:
     if not isinstance(found, dict) or not found or not all(isinstance(team, str) for team in found.values()):
         raise ConfigurationError(f'{path}: write [accounts] and under it "wrkspc_01AB" = "team"')
     return found
+
+
+def names_keys(accounts: Mapping[str, str] | None) -> bool:
+    """Whether a mapping tells teams apart by key: the vendors' ids of keys begin with `apikey_` or `key_`."""
+    return any(name.startswith(("apikey_", "key_")) for name in accounts or ())
 
 
 def kind_of(unit: str) -> str:
