@@ -170,6 +170,11 @@ def test_measured_tokens_replace_the_assumed_ones(run, tmp_path):
         (["--mix", "gpt-5=much"], "is not a number"),
         ([*SEED, "--daily-share", "20"], "20 per cent is 0.2"),
         ([*SEED, "--budget", "1:2:3"], "take one number"),
+        ([*SEED, "--users", "1e16"], "monthly_users=1E+16 is more than 10^15"),
+        ([*SEED, "--growth", "1e99999"], "is more than 10^15"),
+        ([*SEED, "--scale", "1e99999"], "is more than 10^15"),
+        ([*SEED, "--users", "nan"], "monthly_users=NaN must be a finite number"),
+        ([*SEED, "--users", "3:2:1"], "monthly_users=3:2:1 must rise"),
         ([*SEED, "--from-ledger", "nowhere"], "no ledger there"),
         ([*SEED, "--from-ledger", "a", "--from-prometheus", "b"], "give one of them"),
         ([*SEED, "--from-prometheus", "prometheus:9090"], "must be like http://prometheus:9090"),
@@ -182,6 +187,20 @@ def test_bad_input_is_status_2_and_says_how_to_mend_it(run, arguments, words):
 
     assert found.exit_code == 2
     assert words in " ".join(found.output.split())
+
+
+def test_the_largest_numbers_that_are_taken_are_printed_whole(run):
+    """10^15 users with 10^15 requests of 10^15 tokens, growing by 10^15: no digit and no traceback; JSON and text."""
+    largest = ["--model", "claude-sonnet-4-5", "--retry-rate", "1e15", "--growth", "1e15"]
+    for option in ("--users", "--requests", "--input-tokens", "--output-tokens"):
+        largest += [option, "1e15"]
+
+    found = run(*largest, "--json")
+
+    assert found.exit_code == 0
+    # 10^15 users x 10^15 requests x 30 days x (1 + 10^15) x (10^15 x $0.000006 + 10^15 x $0.0000225), both long-context rates
+    assert json.loads(found.output)["calls_per_month"]["expected"] == "30000000000000030" + "0" * 30
+    assert run(*largest).exit_code == run(*largest, "--format", "plan").exit_code == 0
 
 
 def test_a_store_that_does_not_answer_is_status_3(run):
