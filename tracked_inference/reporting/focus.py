@@ -106,9 +106,9 @@ def focus_rows(
         " sum(TRY_CAST(line.quantity AS DECIMAL(38,6))), sum(TRY_CAST(line.amount_usd AS DECIMAL(38,18))), count(*)"
         " FROM (SELECT *, unnest(lines) AS line FROM calls WHERE cost_usd IS NOT NULL) GROUP BY ALL"
     )
-    # A gateway's own price has no lines: what was charged is known, what for is not.
+    # A gateway's own price has no lines: what was charged is known, what for is not, so that its unit is the call.
     whole = (
-        f"SELECT {shared}, model, NULL, NULL, NULL, NULL, sum(cost_usd), count(*)"
+        f"SELECT {shared}, model, NULL, NULL, NULL, count(*), sum(cost_usd), count(*)"
         " FROM calls WHERE coalesce(len(lines), 0) = 0 AND cost_usd > 0 GROUP BY ALL"
     )
     names = [one.name for one in columns_of_version(version)]
@@ -150,7 +150,7 @@ def _row(
     unit_price = None if rate is None else Decimal(rate) * (MILLION if token else 1)
     listed = amount if rate is None or quantity is None else Decimal(rate) * quantity
     meter = None if unit is None else _METERS.get(unit, unit)
-    consumed = None if unit is None else _CONSUMED.get(unit, "Units")
+    consumed = "Requests" if unit is None else _CONSUMED.get(unit, "Units")
     details = {"x_ModelId": model, "x_TokenType": unit, "x_Rules": rules or None}
     return {
         "BilledCost": amount,
