@@ -128,7 +128,7 @@ def months_of(period: Period) -> Decimal:
     return months
 
 
-def _table(path: Path, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def _table(path: Path, document: dict[str, Any], key: str) -> dict[str, Any]:
     table = document.get(key, {})
     if not isinstance(table, dict):
         raise ConfigurationError(f"{path}: {key} must be a table, not {table!r}")
