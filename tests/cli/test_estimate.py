@@ -142,6 +142,19 @@ def test_a_declared_feature_brings_its_file_and_its_budget(run, tmp_path):
     assert "over the budget of $4,000.00 a month (the registry file)" in found.output
 
 
+def test_a_feature_that_the_registry_does_not_declare_is_said(run, tmp_path):
+    """A typing error would else be an estimate without the budget that CI holds it to."""
+    (tmp_path / "tracked-inference.toml").write_text(
+        '[features.document_summarisation]\nteam = "documents"\nbudget_usd = { month = 4000 }\n'
+    )
+
+    found = run("--feature", "document_sumarisation", *SEED[2:])
+
+    assert found.exit_code == 0
+    assert "is not declared in" in found.stderr
+    assert "did you mean 'document_summarisation'" in found.stderr
+
+
 def test_measured_tokens_replace_the_assumed_ones(run, tmp_path):
     """The ledger's yesterday: 10 calls of 1,000 and 100 tokens a day are $1.35 a month."""
     from datetime import UTC, datetime, timedelta

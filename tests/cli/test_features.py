@@ -115,6 +115,15 @@ def test_the_list_has_teams_budgets_and_what_happens_when_they_are_spent(run, re
     assert "refuse" in found
 
 
+def test_brackets_in_a_name_are_shown_and_not_obeyed(run, registry):
+    """Rich would take them for markup, and a closing one for a fault."""
+    registry('[features.search]\nteam = "discovery"\nmodels = ["[/]", "[red]house"]\n')
+
+    found = run("list")
+
+    assert (found.exit_code, "[/], [red]house" in found.output) == (0, True)
+
+
 def test_the_list_as_json_is_exact(run, registry):
     """Budgets are text, so that no reader rounds them."""
     registry(GOOD)

@@ -185,7 +185,12 @@ def _declared(feature: str | None, config: Path | None) -> Feature | None:
     from tracked_inference.registry import FeatureRegistry
 
     registry = FeatureRegistry.find(config)
-    return None if registry is None else registry.get(feature)
+    if registry is None:
+        return None
+    declared = registry.get(feature)
+    if declared is None:  # it may not be born yet, or be misspelt and miss its budget
+        click.echo(f"Note: {registry.undeclared(feature)}", err=True)
+    return declared
 
 
 def _file(file: Path | None, declared: Feature | None, config: Path | None) -> EstimateFile | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tracked_inference.errors import ConfigurationError
 from tracked_inference.registry import FILE, VARIABLE, FeatureRegistry, locate, read
@@ -78,9 +79,16 @@ def list_features(path: Path | None, *, as_json: bool) -> None:
     table = Table("feature", "team", "service", "environment", "budget", "when spent", "models", box=None)
     for one in sorted(registry.features.values(), key=lambda feature: (feature.team, feature.name)):
         budget = ", ".join(f"${dollars:,} a {period}" for period, dollars in one.budget_usd.items()) or "none"
-        table.add_row(
-            one.name, one.team, one.service, one.environment, budget, one.on_budget, ", ".join(one.models)
+        cells = (
+            one.name,
+            one.team,
+            one.service,
+            one.environment,
+            budget,
+            one.on_budget,
+            ", ".join(one.models),
         )
+        table.add_row(*map(Text, cells))  # brackets in a name are no markup
     console = Console()
     (console if console.is_terminal else Console(width=160)).print(table)  # a pipe has no width to fit in
 
