@@ -433,6 +433,23 @@ def test_a_bill_that_agrees_is_confirmed():
     assert found.outside(Decimal("0.005")) == ["coverage is 99.00%"]
 
 
+def test_models_that_cancel_out_confirm_nothing():
+    """Of two models at a dollar each for 100 tokens, one was recorded by half and the other half too much, 1 dollar in all."""
+    one, two = ("2026-11-01", "one", "input", ""), ("2026-11-01", "two", "input", "")
+    bill = Bill(
+        [Used(FIRST, model, "input", 100) for model in ("one", "two")],
+        [Charge(FIRST, model, "input", Decimal(1)) for model in ("one", "two")],
+    )
+    missed = Side({one: 50, two: 150}, {one: Decimal("0.5"), two: Decimal("1.5")})
+    mispriced = Side({one: 100, two: 100}, {one: Decimal("0.5"), two: Decimal("1.5")})
+
+    def outside(ours):
+        return reconcile(bill, ours, "anthropic", PERIOD, lambda model, _: model).outside(Decimal("0.02"))
+
+    assert outside(missed) == ["coverage is right in total and not by model: 50.00% cancel out"]
+    assert outside(mispriced) == ["price error is right in total and not by model: 50.00% cancel out"]
+
+
 # The command.
 
 

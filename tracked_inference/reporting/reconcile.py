@@ -115,13 +115,21 @@ class Reconciliation:
     notes: tuple[str, ...] = ()
 
     def outside(self, tolerance: Decimal) -> list[str]:
-        """What is further off than the tolerance, in words; empty where the bill is confirmed."""
+        """
+        What is further off than the tolerance, in words; empty where the bill is confirmed.
+
+        A total that agrees does not confirm a bill of which one model is missing and another is there twice.
+        """
         told = []
         total = self.total
         if total.coverage is not None and abs(total.coverage - 1) > tolerance:
             told.append(f"coverage is {total.coverage:.2%}")
+        else:
+            told += self._by_model("missed_usd", total.seen_usd + total.missed_usd, tolerance, "coverage")
         if total.price_error is not None and abs(total.price_error) > tolerance:
             told.append(f"prices are off by {total.price_error:+.2%}")
+        else:
+            told += self._by_model("price_usd", total.seen_usd, tolerance, "price error")
         if total.billed_usd and abs(total.other_usd / total.billed_usd) > tolerance:
             told.append(
                 f"charges without tokens differ by {total.other_usd / total.billed_usd:+.2%} of the bill"
@@ -129,6 +137,13 @@ class Reconciliation:
         if total.coverage is None and total.recorded_usd:
             told.append("calls were recorded and nothing was billed")
         return told
+
+    def _by_model(self, figure: str, whole: Decimal, tolerance: Decimal, what: str) -> list[str]:
+        """Differences of models that cancel out in the total. Those of days may: a batch runs over midnight."""
+        off = ratio(sum((abs(getattr(one, figure)) for one in self.by_model.values()), Decimal(0)), whole)
+        if off is None or off <= tolerance:
+            return []
+        return [f"{what} is right in total and not by model: {off:.2%} cancel out"]
 
 
 def recorded(
