@@ -249,36 +249,42 @@ def test_a_prometheus_that_is_not_there_exits_3():
 
 
 SCRIPT = """
-import sys, time
+import sys
+from rich.progress import Progress
 from tracked_inference.cli import _common
 _common._SHOW_AFTER_SECONDS = 0
+started = Progress.start
+told = __import__("threading").Event()
+Progress.start = lambda bar: (started(bar), told.set())
 with _common.progress_of("reading") as progress:
     if progress is not None:
+        assert told.wait(60)  # it shows although nothing has been told yet
         for done in range(1, 6):
             progress(done, 5)
-            time.sleep(0.05)
-print("done")
+    print("rows", flush=True)
 """
 
 
 def test_progress_is_shown_on_a_terminal_and_not_in_a_pipe():
-    """A pipe gets what was asked for and nothing else."""
+    """A pipe gets what was asked for and nothing else, also while the bar is on the terminal beside it."""
     piped = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, cwd=ROOT, check=True, timeout=60
     )
     ours, theirs = pty.openpty()
-    terminal = subprocess.Popen(
+    beside = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         stdout=subprocess.PIPE,
         stderr=theirs,
         cwd=ROOT,
         env=os.environ | {"TERM": "xterm"},
+        text=True,
+        check=True,
+        timeout=60,
     )
-    terminal.wait(60)
     os.close(theirs)
     shown = os.read(ours, 65_536)
     os.close(ours)
-    terminal.stdout.close()
 
-    assert (piped.stdout, piped.stderr) == ("done\n", "")
+    assert (piped.stdout, piped.stderr) == ("rows\n", "")
+    assert beside.stdout == "rows\n"
     assert b"reading" in shown
