@@ -76,7 +76,9 @@ def list_features(path: Path | None, *, as_json: bool) -> None:
             json.dumps({"path": registry.path, "features": [_row(one) for one in registry.features.values()]})
         )
         return
-    table = Table("feature", "team", "service", "environment", "budget", "when spent", "models", box=None)
+    table = Table(box=None)
+    for heading in ("feature", "team", "service", "environment", "budget", "when spent", "models"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("feature", "team"))
     for one in sorted(registry.features.values(), key=lambda feature: (feature.team, feature.name)):
         budget = ", ".join(f"${dollars:,} a {period}" for period, dollars in one.budget_usd.items()) or "none"
         cells = (

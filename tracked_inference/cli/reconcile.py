@@ -167,26 +167,22 @@ def _row(one: Any) -> dict[str, Any]:
 
 def _print(found: Any, outside: list[str], tolerance: str) -> None:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
+
+    from tracked_inference.reporting.terminal import PIPE_WIDTH, Cells, print_table
 
     console = Console()
     if not console.is_terminal:
-        console.width = 200
+        console.width = PIPE_WIDTH
     console.print(Text(f"{found.vendor}: {found.period}", style="bold"))
     groups: list[tuple[str, Mapping[str, Any]]] = [("model", found.by_model), ("day", found.by_day)]
     if found.by_team:
         groups.append(("team", found.by_team))
     for title, rows in groups:
-        table = Table(box=None, pad_edge=False)
-        table.add_column(title)
-        for heading in _HEADINGS:
-            table.add_column(heading, justify="right")
-        for name, one in rows.items():
-            table.add_row(Text(name or "(none)"), *_cells(one))
-        table.add_section()
-        table.add_row(Text("total", style="bold"), *_cells(found.total))
-        console.print(table)
+        names = Cells(title, [*(name or "(none)" for name in rows), "total"], number=False)
+        figures = zip(*map(_cells, (*rows.values(), found.total)), strict=True)
+        columns = [names, *map(Cells, _HEADINGS, figures)]
+        print_table(columns, console, _FIRST_TO_GO)
         console.print()
     for note in found.notes:
         console.print(Text(note, style="yellow"), soft_wrap=True)
@@ -196,15 +192,16 @@ def _print(found: Any, outside: list[str], tolerance: str) -> None:
 
 _HEADINGS = (
     "billed tokens",
-    "recorded",
+    "recorded tokens",
     "billed USD",
-    "recorded",
+    "recorded USD",
     "coverage",
     "price error",
     "not seen",
     "mispriced",
     "without tokens",
 )
+_FIRST_TO_GO = ("billed tokens", "recorded tokens", "mispriced", "not seen")
 
 
 def _cells(one: Any) -> list[str]:
