@@ -90,6 +90,19 @@ def test_csv_sums_to_its_last_row(ledger):
     assert rows[-1]["team"] == "total"
 
 
+@pytest.mark.parametrize("user", ["=1+1", "+49 30", "-2", "@SUM(A1)", "\t=1"])
+def test_csv_runs_nothing_in_a_spreadsheet(tmp_path, user):
+    """A user id comes from outside."""
+    LedgerSink(tmp_path)(a_record(user=user))
+    period = ("--since", "2026-11-22", "--until", "2026-11-22", "--by", "user")
+
+    (row, _) = csv.DictReader(io.StringIO(run(tmp_path, *period, "--format", "csv").stdout))
+    found = json.loads(run(tmp_path, *period, "--json").stdout)
+
+    assert row["user"] == f"'{user}"
+    assert found["rows"][0]["user"] == user
+
+
 def test_markdown_is_a_table(ledger):
     """Markdown for a pull request: a heading, a table, the notes."""
     text = run(ledger, "--format", "markdown").stdout
