@@ -161,6 +161,26 @@ def test_rotated_files_come_along_with_the_first(tmp_path):
     assert report.total.now.calls == 3
 
 
+def test_a_directory_that_may_not_be_looked_into_is_said(tmp_path, monkeypatch):
+    """Its calls would be missing from the total without a word; a volume's `lost+found` has none."""
+    LedgerSink(tmp_path / "mine")(a_record())
+    for name in ("theirs", "lost+found"):
+        (tmp_path / name).mkdir()
+    scandir = os.scandir
+
+    def guarded(place):
+        if str(place).endswith(("theirs", "lost+found")):
+            raise PermissionError(13, "Permission denied", str(place))
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+
+    with pytest.raises(ConfigurationError, match="theirs: cannot be read: Permission denied"):
+        ledger_report([tmp_path], DAY)
+    (tmp_path / "theirs").rmdir()
+    assert ledger_report([tmp_path], DAY).total.now.calls == 1
+
+
 def test_a_file_that_is_named_twice_is_read_once(tmp_path):
     """A directory and a glob over it do not double the cost."""
     LedgerSink(tmp_path)(a_record())
