@@ -112,6 +112,30 @@ def test_a_torn_line_is_counted_and_left_out(ledger):
     assert (found.calls, "1 lines could not be read" in found.source) == (1, True)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"tokens": {"input": "12"}},
+        {"tokens": {"input": -1}},
+        {"tokens": [1]},
+        {"usage": 3},
+        {"operation": None},
+        {"model": ["a"]},
+        {"user": {"id": 1}},
+        {"cost": "0.01"},
+        {"started_at": 1795348800},
+        {"started_at": "0001-01-01T00:00:00+14:00"},
+    ],
+)
+def test_a_line_of_another_shape_is_counted_and_left_out(ledger, odd):
+    """Whatever stands in a field, it is no traceback; an empty line is nothing at all."""
+    where = ledger(line(22), line(22, **odd), "\n")
+
+    found = from_ledger(where, "document_summarisation", now=NOW)
+
+    assert (found.calls, "1 lines could not be read" in found.source) == (1, True)
+
+
 def test_measured_numbers_replace_assumed_ones(ledger):
     """Ten calls a day of 1,000 and 100 tokens on claude-sonnet-4-5: 300 x (0.003 + 0.0015) = $1.35 a month."""
     where = ledger(*[line(22) for _ in range(10)])

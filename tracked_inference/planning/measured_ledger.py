@@ -29,6 +29,7 @@ __all__ = ["from_ledger"]
 _LOOKED_AT = 1000
 """So many first lines are read whosever they are, to name the features that are there."""
 _TOLD_EVERY = 10_000
+_MOST_TOKENS = 10**12
 _AT_ZERO = frozenset({"local", "free_model", "zero_rate"})
 """Why a call that did take place cost nothing: on another model it would."""
 
@@ -60,7 +61,9 @@ def from_ledger(
     sources = [source for source in find_sources([where]) if source.may_hold([period])]
     found, wanted = _Tally(), feature.encode()
     for number, line in enumerate(_lines(sources, progress)):
-        if wanted in line or number < _LOOKED_AT:  # cheaper than reading what is somebody else's
+        if wanted in line or (
+            number < _LOOKED_AT and line.strip()
+        ):  # cheaper than reading what is somebody else's
             found.add(line, feature, first, last)
     if not found.calls:
         raise ConfigurationError(
@@ -116,21 +119,20 @@ class _Tally:
                 cost["status"] == "free" and not _AT_ZERO.intersection(cost["reasons"])
             ):
                 return  # on another day, or the vendor did not bill it
-            tokens, usage = record["tokens"], record["usage"] or {}
-            model, user, operation = record["model"], record["user"], record["operation"]
-        except (ValueError, KeyError, TypeError, AttributeError):
+            batched = bool((record["usage"] or {}).get("batch")) or record["operation"].endswith(".batch")
+            model, user = _text(record["model"]), record["user"] and _text(record["user"])
+            # Without tokens the call was paid and not measured: it counts, and its tokens are not known.
+            tokens = None if record["tokens"] is None else _counts(record["tokens"])
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             self.broken += 1
             return
         self.calls += 1
         self.by_day[day] += 1
         self.models[model] += 1
+        self.batched += batched
         if user is not None:
             self.users.add(user)
-        if usage.get("batch") or operation.endswith(".batch"):
-            self.batched += 1
-        if (
-            tokens is not None
-        ):  # without it the call was paid and not measured: it counts, its tokens are not known
+        if tokens is not None:
             self._add_tokens(tokens)
 
     def _add_tokens(self, tokens: dict[str, int]) -> None:
@@ -163,3 +165,15 @@ class _Tally:
             models=shares(self.models),
             users=len(self.users) or None,
         )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _counts(value: Any) -> dict[str, int]:
+    if not all(isinstance(count, int) and 0 <= count <= _MOST_TOKENS for count in value.values()):
+        raise TypeError("not counts")
+    return dict(value)
