@@ -271,6 +271,19 @@ def test_log_lines_are_read_by_the_day_on_which_the_call_started(tmp_path):
     assert any("six places" in note for note in report.notes)
 
 
+@pytest.mark.parametrize("timestamp", [1e36, "NaN", "noon", None, {"at": 1}])
+def test_a_log_line_without_a_time_is_damaged_and_spoils_no_other(tmp_path, timestamp):
+    """One odd line of a log is no reason to report nothing; an odd latency takes nothing off the time."""
+    good = fields_of(a_record()) | {"event": "ai.inference.completed", "timestamp": "2026-11-22T12:00:00Z"}
+    lines = [good | {"timestamp": timestamp}, good | {"latency_seconds": 1e300}, good]
+    (tmp_path / "app.log").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    report = ledger_report([tmp_path], DAY, compare=False)
+
+    assert report.total.now.calls == 2
+    assert "1 damaged line was left out" in report.notes[0]
+
+
 def test_the_log_sink_through_structlog_is_a_source(tmp_path):
     """What our log sink writes through structlog's JSON renderer is read as it is, keys of the application's own and all."""
     with (tmp_path / "app.log").open("w") as file:
