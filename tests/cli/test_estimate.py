@@ -171,6 +171,24 @@ def test_measured_tokens_replace_the_assumed_ones(run, tmp_path):
     assert "input tokens: p50 1,000, mean 1,000, p95 1,000 (of calls)" in found.output
 
 
+def test_a_measured_model_without_a_price_says_how_to_go_on(run, tmp_path):
+    """It is in the ledger and not on the command line, where the reader would look for it."""
+    from datetime import UTC, datetime, timedelta
+
+    from tests.planning.test_measured_ledger import line
+
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT10:00:00.000000Z")
+    (tmp_path / "calls.jsonl").write_text(line(1, started_at=yesterday, model="house-1"))
+    arguments = ("--from-ledger", "calls.jsonl", "--feature", "document_summarisation")
+
+    found = run(*arguments)
+
+    assert found.exit_code == 2
+    assert "no price for model 'house-1'" in found.output
+    assert "answered some of the measured calls: give its price, or say --model or --mix" in found.output
+    assert run(*arguments, "--model", "gpt-5").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tracked_inference.cli._common import INCOMPLETE, progress_of
-from tracked_inference.errors import ConfigurationError, TrackedInferenceError, UnavailableError
+from tracked_inference.errors import (
+    ConfigurationError,
+    TrackedInferenceError,
+    UnavailableError,
+    UnpricedModelError,
+)
 from tracked_inference.planning.estimate_file import EstimateFile, scenario_of
 from tracked_inference.planning.projection import compare, project
 from tracked_inference.planning.render import Ceiling, Sheet, as_json, as_markdown, as_plan, as_text
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tracked_inference.planning.measured import Measured
+    from tracked_inference.planning.projection import Estimate
+    from tracked_inference.planning.scenario import Scenario
     from tracked_inference.registry import Feature
 
 __all__ = ["command"]
@@ -156,7 +163,7 @@ def command(
         if measured is not None:
             given = measured.over(given, keep_models=model is not None or bool(mix))
         given.setdefault("feature", "this feature")
-        estimate = project(scenario_of(given, source))
+        estimate = _projected(scenario_of(given, source), measured)
         others = compared or (found.compare if found is not None else ())
         sheet = Sheet(
             estimate,
@@ -176,6 +183,17 @@ def command(
     click.echo(show(sheet))
     if sheet.budget is not None and sheet.budget.over_usd(estimate) > 0:
         raise SystemExit(OVER_BUDGET)
+
+
+def _projected(scenario: Scenario, measured: Measured | None) -> Estimate:
+    try:
+        return project(scenario)
+    except UnpricedModelError as error:
+        if measured is None:
+            raise
+        raise ConfigurationError(
+            f"{error}; it answered some of the measured calls: give its price, or say --model or --mix"
+        ) from error
 
 
 def _declared(feature: str | None, config: Path | None) -> Feature | None:
