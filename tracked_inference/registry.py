@@ -49,6 +49,7 @@ __all__ = [
     "read",
     "registry_in_force",
     "team_of",
+    "warn_undeclared",
 ]
 
 _log = logging.getLogger("tracked_inference")
@@ -255,7 +256,7 @@ def team_of(feature: str, team: str | None, registry: FeatureRegistry | None) ->
         error = registry.undeclared(feature)
         if registry.strict:
             raise error
-        _log.warning("ai.inference.undeclared_feature: %s", error)
+        warn_undeclared(feature, registry)
         return team
     if team is not None and team != declared.team:
         text = f"team={team!r}, but {registry.path} declares feature {feature!r} for team {declared.team!r}; leave team out"
@@ -264,6 +265,18 @@ def team_of(feature: str, team: str | None, registry: FeatureRegistry | None) ->
         _log.warning("ai.inference.undeclared_feature: %s", text)
         return team
     return declared.team
+
+
+_told: set[tuple[str, str]] = set()
+_MAX_TOLD = 1000
+
+
+def warn_undeclared(feature: str, registry: FeatureRegistry) -> None:
+    """Say that calls are made for a feature that a registry does not declare; once for each, and no call fails for it."""
+    key = (registry.path, feature)
+    if key not in _told and len(_told) < _MAX_TOLD:
+        _told.add(key)
+        _log.warning("ai.inference.undeclared_feature: %s", registry.undeclared(feature))
 
 
 def _found_from_here() -> Path | None:
