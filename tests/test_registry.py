@@ -96,7 +96,13 @@ def test_pyproject_may_hold_the_registry(written):
             "did you mean 'production'",
         ),
         ('teams = ["discovery"]\n[features.search]\nteam = "discvery"\n', 3, "did you mean 'discovery'"),
-        ('[feature.search]\nteam = "discovery"\n', 0, "did you mean 'features'"),
+        ('strict = true\n[feature.search]\nteam = "discovery"\n', 2, "did you mean 'features'"),
+        (
+            '[features.search]\nteam = "discovery"\n[features.search.budgets]\nmonth = 5\n',
+            3,
+            "'budgets' is not known",
+        ),
+        ('[features."sea.rch"]\nteam = "discovery"\n', 1, "did you mean 'sea_rch'"),
         ("[features.search\n", 1, "is not TOML"),
         ("features = 3\n", 1, "must be a table of tables"),
         ("strict = 1\n", 1, "true or false"),
@@ -159,6 +165,47 @@ def test_the_file_is_found_upwards_and_by_variable(written, tmp_path, monkeypatc
     assert list(registry_in_force().features) == ["other"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[project]\nname = "search"\n',
+        '[tool.tracked-inference-extras]\nteam = "discovery"\n',
+        "# [tool.tracked-inference] is not used here\n",
+    ],
+)
+def test_a_pyproject_of_something_else_is_not_the_registry(written, text):
+    """A strict registry without features would refuse every client; named all the same, it is said to have no table."""
+    path = written(text, "pyproject.toml")
+
+    assert locate(path.parent) != path
+    assert "has no table [tool.tracked-inference]" in problems_of(path)[0][1]
+
+
+@pytest.mark.parametrize("text", ["tool = 3\n", "[tool]\ntracked-inference = 3\n"])
+def test_a_pyproject_of_another_shape_is_said(written, text):
+    """No table is no traceback."""
+    assert "has no table" in problems_of(written(text, "pyproject.toml"))[0][1]
+
+
+def test_the_table_of_pyproject_is_found_however_it_is_written(written):
+    """Quotes and blanks are the writer's own; a problem still has its line."""
+    path = written('[ tool . "tracked-inference" ]\nstrict = 1\n', "pyproject.toml")
+
+    assert locate(path.parent) == path
+    assert problems_of(path) == [(2, "strict must be true or false")]
+
+
+def test_a_process_whose_directory_is_gone_has_no_registry(tmp_path, monkeypatch):
+    """A client can still be made there."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    assert registry_in_force() is None
+    assert FeatureRegistry.find() is None
+
+
 def test_a_named_file_that_is_missing_is_an_error(tmp_path, monkeypatch):
     """A variable that points nowhere is a mistake to tell of, not a registry to do without."""
     monkeypatch.setenv("TRACKED_INFERENCE_CONFIG", str(tmp_path / "missing.toml"))
@@ -196,13 +243,16 @@ def test_prometheus_is_where_budgets_are_read(written):
     [
         ('[prometheus]\nurl = "prometheus:9090"\n', "must be like http://prometheus:9090"),
         ('[prometheus]\nurl = "http://user:s3cret@prometheus"\n', "TRACKED_INFERENCE_PROMETHEUS_URL"),
-        ("[prometheus]\nrefresh_seconds = 0.5\n", "1 or more"),
-        ("[prometheus]\nrefresh_seconds = true\n", "1 or more"),
+        ("[prometheus]\nrefresh_seconds = 0.5\n", "from 1 to 86400"),
+        ("[prometheus]\nrefresh_seconds = true\n", "from 1 to 86400"),
+        ("[prometheus]\nrefresh_seconds = nan\n", "from 1 to 86400"),
+        ("[prometheus]\nrefresh_seconds = 1e400\n", "from 1 to 86400"),
         ('[prometheus]\nwhen_unreachable = "wait"\n', "'allow' or 'refuse'"),
         ("[prometheus]\nmatchers = 'production'\n", "must be label matchers"),
         ('[prometheus]\nmatchers = \'a="b"} or {c="d"\'\n', "must be label matchers"),
         ('[prometheus]\nurll = "http://x"\n', "did you mean 'url'"),
         ('[features.search]\nteam = "discovery"\non_budget = "refuse"\n', "without a budget"),
+        ('[features.search]\nteam = "discovery"\non_budget = "warn"\nbudget_usd = {}\n', "without a budget"),
         ('[features.search]\nteam = "discovery"\nestimate = 5\n', "estimate must be text"),
         ('[features.search]\nteam = "discovery"\nowner = ["a"]\n', "owner must be text"),
     ],

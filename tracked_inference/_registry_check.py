@@ -32,6 +32,7 @@ _TOP_KEYS = frozenset({"defaults", "features", "strict", "environments", "teams"
 _ON_BUDGET = ("none", "warn", "refuse")
 _WHEN_UNREACHABLE = ("allow", "refuse")
 _SHORTEST_REFRESH_SECONDS = 1
+_LONGEST_REFRESH_SECONDS = 86_400
 
 
 class RegistryCheck:
@@ -106,7 +107,7 @@ class RegistryCheck:
         on_budget = table.get("on_budget", defaults.get("on_budget", "none"))
         if on_budget not in _ON_BUDGET:
             self._wrong(where, "on_budget", f"on_budget={on_budget!r} must be {_or(_ON_BUDGET)}")
-        elif table.get("on_budget", "none") != "none" and "budget_usd" not in table:
+        elif table.get("on_budget", "none") != "none" and table.get("budget_usd", {}) == {}:
             self._wrong(
                 where,
                 "on_budget",
@@ -143,9 +144,14 @@ class RegistryCheck:
             self._wrong("prometheus", "url", what)
         refresh = table.get("refresh_seconds", default.refresh_seconds)
         number = isinstance(refresh, (int, float, Decimal)) and not isinstance(refresh, bool)
-        if not number or not Decimal(refresh).is_finite() or refresh < _SHORTEST_REFRESH_SECONDS:
+        if (
+            not number
+            or not Decimal(refresh).is_finite()
+            or not _SHORTEST_REFRESH_SECONDS <= refresh <= _LONGEST_REFRESH_SECONDS
+        ):
             what = (
-                f"refresh_seconds={refresh} must be a number of seconds, {_SHORTEST_REFRESH_SECONDS} or more"
+                f"refresh_seconds={refresh} must be a number of seconds from {_SHORTEST_REFRESH_SECONDS}"
+                f" to {_LONGEST_REFRESH_SECONDS}"
             )
             self._wrong("prometheus", "refresh_seconds", what)
         unreachable = table.get("when_unreachable", default.when_unreachable)
@@ -224,15 +230,13 @@ class RegistryCheck:
         self.problems.append(Problem(self.path, self._line(where, key), what))
 
     def _line(self, where: str, key: str | None) -> int:
-        """The line of a key in a table, of the table if the key is not in it, 0 if neither is found."""
-        header = re.compile(
-            r"\s*\[\s*" + re.escape(self.prefix + where).replace(r"\.", r"\s*\.\s*[\"']?") + r"[\"']?\s*\]"
-        )
+        """The line of a key in a table, of the key's own table, of the table; 0 if none of them is found."""
+        header = self._header(where, r"\]")
         inside = not where and not self.prefix
         at = 0
         for number, line in enumerate(self.lines, 1):
             if line.lstrip().startswith("["):
-                inside = header.match(line) is not None if where else False
+                inside = header.match(line) is not None
                 at = number if inside else at
             elif (
                 inside
@@ -240,7 +244,15 @@ class RegistryCheck:
                 and re.match(r"\s*[\"']?" + re.escape(key) + r"[\"']?\s*[.=]", line)
             ):
                 return number
-        return at
+        if key is None:
+            return at
+        own = self._header(f"{where}.{key}".lstrip("."), r"[.\]]")
+        return next((number for number, line in enumerate(self.lines, 1) if own.match(line)), at)
+
+    def _header(self, where: str, end: str) -> re.Pattern[str]:
+        """What the head of a table looks like, each part of its name with or without quotes."""
+        dotted = re.escape((self.prefix + where).rstrip(".")).replace(r"\.", r"[\"']?\s*\.\s*[\"']?")
+        return re.compile(r"\s*\[\s*[\"']?" + dotted + r"[\"']?\s*" + end)
 
 
 def _above_zero(dollars: int | Decimal) -> bool:

@@ -24,6 +24,7 @@ The file is named by an argument, by `TRACKED_INFERENCE_CONFIG`, or found in the
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -48,6 +49,7 @@ __all__ = [
     "read",
     "registry_in_force",
     "team_of",
+    "warn_undeclared",
 ]
 
 _log = logging.getLogger("tracked_inference")
@@ -188,7 +190,7 @@ class FeatureRegistry:
         named = path if path is not None else os.environ.get(VARIABLE) or None
         if named is not None:
             return cls.load(named)
-        found = locate(Path.cwd())
+        found = _found_from_here()
         return None if found is None else cls.load(found)
 
     def get(self, feature: str) -> Feature | None:
@@ -222,7 +224,7 @@ def registry_in_force(path: str | os.PathLike[str] | None = None) -> FeatureRegi
         raise ConfigurationError(
             f"config must be a FeatureRegistry or the path of its file, not {type(path).__qualname__!r}"
         )
-    named = path if path is not None else os.environ.get(VARIABLE) or locate(Path.cwd())
+    named = path if path is not None else os.environ.get(VARIABLE) or _found_from_here()
     if named is None:
         return None
     try:
@@ -254,7 +256,7 @@ def team_of(feature: str, team: str | None, registry: FeatureRegistry | None) ->
         error = registry.undeclared(feature)
         if registry.strict:
             raise error
-        _log.warning("ai.inference.undeclared_feature: %s", error)
+        warn_undeclared(feature, registry)
         return team
     if team is not None and team != declared.team:
         text = f"team={team!r}, but {registry.path} declares feature {feature!r} for team {declared.team!r}; leave team out"
@@ -265,15 +267,40 @@ def team_of(feature: str, team: str | None, registry: FeatureRegistry | None) ->
     return declared.team
 
 
+_told: set[tuple[str, str]] = set()
+_MAX_TOLD = 1000
+
+
+def warn_undeclared(feature: str, registry: FeatureRegistry) -> None:
+    """Say that calls are made for a feature that a registry does not declare; once for each, and no call fails for it."""
+    key = (registry.path, feature)
+    if key not in _told and len(_told) < _MAX_TOLD:
+        _told.add(key)
+        _log.warning("ai.inference.undeclared_feature: %s", registry.undeclared(feature))
+
+
+def _found_from_here() -> Path | None:
+    try:
+        here = Path.cwd()
+    except OSError:  # somebody removed it
+        return None
+    return locate(here)
+
+
+_TABLE = re.compile(rb"^\s*\[\s*tool\s*\.\s*[\"']?tracked-inference[\"']?\s*[.\]]", re.MULTILINE)
+"""Not parsed as TOML: every client that is made looks, and a pyproject file may be somebody else's and broken."""
+
+
 def locate(start: Path) -> Path | None:
     """The registry file in a folder or the nearest one above it."""
     for folder in (start, *start.parents):
-        own = folder / FILE
-        if own.is_file():
-            return own
-        project = folder / "pyproject.toml"
-        if project.is_file() and b"[tool.tracked-inference" in project.read_bytes():
-            return project
+        with contextlib.suppress(OSError):  # what may not be looked at is not ours
+            own = folder / FILE
+            if own.is_file():
+                return own
+            project = folder / "pyproject.toml"
+            if project.is_file() and _TABLE.search(project.read_bytes()):
+                return project
     return None
 
 
@@ -297,5 +324,9 @@ def read(path: str | os.PathLike[str]) -> tuple[FeatureRegistry | None, list[Pro
     prefix = ""
     if Path(name).name == "pyproject.toml":
         prefix = "tool.tracked-inference."
-        document = document.get("tool", {}).get("tracked-inference", {})
+        for key in ("tool", "tracked-inference"):
+            document = document.get(key) if isinstance(document, dict) else None  # type: ignore[assignment]
+        if not isinstance(document, dict):
+            what = f"has no table [tool.tracked-inference]; write it, or name the {FILE}"
+            return None, [Problem(name, 0, what)]
     return RegistryCheck(name, text, prefix).registry(document)

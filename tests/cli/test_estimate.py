@@ -142,6 +142,19 @@ def test_a_declared_feature_brings_its_file_and_its_budget(run, tmp_path):
     assert "over the budget of $4,000.00 a month (the registry file)" in found.output
 
 
+def test_a_feature_that_the_registry_does_not_declare_is_said(run, tmp_path):
+    """A typing error would else be an estimate without the budget that CI holds it to."""
+    (tmp_path / "tracked-inference.toml").write_text(
+        '[features.document_summarisation]\nteam = "documents"\nbudget_usd = { month = 4000 }\n'
+    )
+
+    found = run("--feature", "document_sumarisation", *SEED[2:])
+
+    assert found.exit_code == 0
+    assert "is not declared in" in found.stderr
+    assert "did you mean 'document_summarisation'" in found.stderr
+
+
 def test_measured_tokens_replace_the_assumed_ones(run, tmp_path):
     """The ledger's yesterday: 10 calls of 1,000 and 100 tokens a day are $1.35 a month."""
     from datetime import UTC, datetime, timedelta
@@ -158,6 +171,24 @@ def test_measured_tokens_replace_the_assumed_ones(run, tmp_path):
     assert "input tokens: p50 1,000, mean 1,000, p95 1,000 (of calls)" in found.output
 
 
+def test_a_measured_model_without_a_price_says_how_to_go_on(run, tmp_path):
+    """It is in the ledger and not on the command line, where the reader would look for it."""
+    from datetime import UTC, datetime, timedelta
+
+    from tests.planning.test_measured_ledger import line
+
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%dT10:00:00.000000Z")
+    (tmp_path / "calls.jsonl").write_text(line(1, started_at=yesterday, model="house-1"))
+    arguments = ("--from-ledger", "calls.jsonl", "--feature", "document_summarisation")
+
+    found = run(*arguments)
+
+    assert found.exit_code == 2
+    assert "no price for model 'house-1'" in found.output
+    assert "answered some of the measured calls: give its price, or say --model or --mix" in found.output
+    assert run(*arguments, "--model", "gpt-5").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -170,10 +201,14 @@ def test_measured_tokens_replace_the_assumed_ones(run, tmp_path):
         (["--mix", "gpt-5=much"], "is not a number"),
         ([*SEED, "--daily-share", "20"], "20 per cent is 0.2"),
         ([*SEED, "--budget", "1:2:3"], "take one number"),
-        ([*SEED, "--from-ledger", "nowhere"], "there is no ledger"),
+        ([*SEED, "--users", "1e16"], "monthly_users=1E+16 is more than 10^15"),
+        ([*SEED, "--growth", "1e99999"], "is more than 10^15"),
+        ([*SEED, "--scale", "1e99999"], "is more than 10^15"),
+        ([*SEED, "--users", "nan"], "monthly_users=NaN must be a finite number"),
+        ([*SEED, "--users", "3:2:1"], "monthly_users=3:2:1 must rise"),
+        ([*SEED, "--from-ledger", "nowhere"], "no ledger there"),
         ([*SEED, "--from-ledger", "a", "--from-prometheus", "b"], "give one of them"),
         ([*SEED, "--from-prometheus", "prometheus:9090"], "must be like http://prometheus:9090"),
-        ([*SEED, "--from-prometheus", "http://127.0.0.1:9"], "cannot be reached"),
         (["none.toml"], "cannot be read"),
     ],
 )
@@ -183,3 +218,24 @@ def test_bad_input_is_status_2_and_says_how_to_mend_it(run, arguments, words):
 
     assert found.exit_code == 2
     assert words in " ".join(found.output.split())
+
+
+def test_the_largest_numbers_that_are_taken_are_printed_whole(run):
+    """10^15 users with 10^15 requests of 10^15 tokens, growing by 10^15: no digit and no traceback; JSON and text."""
+    largest = ["--model", "claude-sonnet-4-5", "--retry-rate", "1e15", "--growth", "1e15"]
+    for option in ("--users", "--requests", "--input-tokens", "--output-tokens"):
+        largest += [option, "1e15"]
+
+    found = run(*largest, "--json")
+
+    assert found.exit_code == 0
+    # 10^15 users x 10^15 requests x 30 days x (1 + 10^15) x (10^15 x $0.000006 + 10^15 x $0.0000225), both long-context rates
+    assert json.loads(found.output)["calls_per_month"]["expected"] == "30000000000000030" + "0" * 30
+    assert run(*largest).exit_code == run(*largest, "--format", "plan").exit_code == 0
+
+
+def test_a_store_that_does_not_answer_is_status_3(run):
+    """Nothing was estimated, and nothing is wrong with the input: CI may try again."""
+    found = run(*SEED, "--from-prometheus", "http://127.0.0.1:9")
+
+    assert (found.exit_code, "cannot be reached" in found.output) == (3, True)

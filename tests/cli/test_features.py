@@ -80,6 +80,24 @@ def test_problems_as_json(run, registry):
     ]
 
 
+def test_what_may_be_a_typing_error_is_noted_and_is_status_0(run, registry, tmp_path):
+    """A model without a price and an estimate that is not there; a model that has one, and a file that is, are no notes."""
+    (tmp_path / "estimate.toml").touch()
+    registry(
+        '[features.search]\nteam = "discovery"\nmodels = ["claude-sonet-4-5", "local/llama"]\nestimate = "nowhere.toml"\n'
+        '[features.chat]\nteam = "support"\nmodels = ["gpt-5"]\nestimate = "estimate.toml"\n'
+    )
+
+    text, found = run("check"), run("check", "--json")
+
+    first, second = json.loads(found.output)["notes"]
+    assert (text.exit_code, found.exit_code) == (0, 0)
+    assert first.startswith("features.search: no price for model 'claude-sonet-4-5'")
+    assert "did you mean claude-sonnet-4-5" in first
+    assert second == "features.search: the estimate nowhere.toml is not there"
+    assert text.stderr == f"Note: {first}\nNote: {second}\n"
+
+
 def test_no_file_is_status_2(run):
     """The message names what was looked for."""
     found = run("check")
@@ -113,6 +131,15 @@ def test_the_list_has_teams_budgets_and_what_happens_when_they_are_spent(run, re
     assert found.index("search") < found.index("document_summarisation")
     assert "$4,000.50 a month" in found
     assert "refuse" in found
+
+
+def test_brackets_in_a_name_are_shown_and_not_obeyed(run, registry):
+    """Rich would take them for markup, and a closing one for a fault."""
+    registry('[features.search]\nteam = "discovery"\nmodels = ["[/]", "[red]house"]\n')
+
+    found = run("list")
+
+    assert (found.exit_code, "[/], [red]house" in found.output) == (0, True)
 
 
 def test_the_list_as_json_is_exact(run, registry):

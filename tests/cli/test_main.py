@@ -1,5 +1,6 @@
 """The console entry: which commands there are, and how the program ends."""
 
+import os
 import subprocess
 import sys
 
@@ -198,6 +199,21 @@ def test_a_reader_that_leaves_is_no_error(sample):
     assert first == b"line 0\n"
     assert process.wait(timeout=30) == 141
     assert said == b""
+
+
+def test_an_output_that_lacks_a_letter_is_no_traceback(tmp_path):
+    """A console of another code page, or a pipe on Windows: a question mark stands for what it cannot say."""
+    registry = tmp_path / "registry.toml"
+    registry.write_text('[features.search]\nteam = "discovery"\nmodels = ["m\u00f6del"]\n', encoding="utf-8")
+
+    found = subprocess.run(
+        [sys.executable, "-m", "tracked_inference", "features", "list", str(registry)],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+
+    assert (found.returncode, b"m?del" in found.stdout, found.stderr) == (0, True, b"")
 
 
 def test_a_reader_that_leaves_before_the_last_flush_is_no_error(monkeypatch):

@@ -90,6 +90,19 @@ def test_csv_sums_to_its_last_row(ledger):
     assert rows[-1]["team"] == "total"
 
 
+@pytest.mark.parametrize("user", ["=1+1", "+49 30", "-2", "@SUM(A1)", "\t=1"])
+def test_csv_runs_nothing_in_a_spreadsheet(tmp_path, user):
+    """A user id comes from outside."""
+    LedgerSink(tmp_path)(a_record(user=user))
+    period = ("--since", "2026-11-22", "--until", "2026-11-22", "--by", "user")
+
+    (row, _) = csv.DictReader(io.StringIO(run(tmp_path, *period, "--format", "csv").stdout))
+    found = json.loads(run(tmp_path, *period, "--json").stdout)
+
+    assert row["user"] == f"'{user}"
+    assert found["rows"][0]["user"] == user
+
+
 def test_markdown_is_a_table(ledger):
     """Markdown for a pull request: a heading, a table, the notes."""
     text = run(ledger, "--format", "markdown").stdout
@@ -154,6 +167,47 @@ def test_the_estimate_beside_the_feature_is_a_plan(ledger, tmp_path):
     assert float(row["planned_usd"]) == pytest.approx(28_350 / days)
 
 
+def test_a_team_is_held_against_its_own_features(ledger, tmp_path):
+    """Of a plan of 31 dollars a feature and month, the platform team's one feature is planned, and no other one named."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text("[plan]\nsearch = 31\ndocument_summarisation = 31\nunborn = 31\n")
+
+    found = json.loads(run(ledger, "--against", plan, "--team", "platform", "--json").stdout)
+
+    assert [row["feature"] for row in found["rows"]] == ["search"]
+    assert found["total"]["planned_usd"] == found["rows"][0]["planned_usd"]
+    assert not any("not called" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize("narrow", [("--model", "house"), ("--user", "u_2"), ("--where", "outcome=ok")])
+def test_a_plan_is_no_measure_of_a_part_of_a_feature(ledger, tmp_path, narrow):
+    """The calls of one model are less than the feature was planned with."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text("[plan]\nsearch = 31\n")
+
+    result = run(ledger, "--against", plan, *narrow)
+
+    assert (result.exit_code, "a plan is of whole features" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["plan = 3", "features = [1]", "[features.a]\nbudget_usd = 4000", "features.a = 3", "tool = 3", "[tool]\ntracked-inference = 3"],
+)  # fmt: skip
+def test_a_plan_of_another_shape_is_said(ledger, tmp_path, text):
+    """Never a traceback."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(text)
+
+    result = run(ledger, "--against", plan)
+
+    assert (result.exit_code, f"{plan}: " in result.stderr, "must be a table" in result.stderr) == (
+        2,
+        True,
+        True,
+    )
+
+
 def test_a_limit_shows_fewer_rows_and_the_same_total(ledger):
     """What is not shown is counted, and the total is that of all."""
     found = json.loads(run(ledger, "--limit", "1", "--json").stdout)
@@ -208,36 +262,42 @@ def test_a_prometheus_that_is_not_there_exits_3():
 
 
 SCRIPT = """
-import sys, time
+import sys
+from rich.progress import Progress
 from tracked_inference.cli import _common
 _common._SHOW_AFTER_SECONDS = 0
+started = Progress.start
+told = __import__("threading").Event()
+Progress.start = lambda bar: (started(bar), told.set())
 with _common.progress_of("reading") as progress:
     if progress is not None:
+        assert told.wait(60)  # it shows although nothing has been told yet
         for done in range(1, 6):
             progress(done, 5)
-            time.sleep(0.05)
-print("done")
+    print("rows", flush=True)
 """
 
 
 def test_progress_is_shown_on_a_terminal_and_not_in_a_pipe():
-    """A pipe gets what was asked for and nothing else."""
+    """A pipe gets what was asked for and nothing else, also while the bar is on the terminal beside it."""
     piped = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, cwd=ROOT, check=True, timeout=60
     )
     ours, theirs = pty.openpty()
-    terminal = subprocess.Popen(
+    beside = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         stdout=subprocess.PIPE,
         stderr=theirs,
         cwd=ROOT,
         env=os.environ | {"TERM": "xterm"},
+        text=True,
+        check=True,
+        timeout=60,
     )
-    terminal.wait(60)
     os.close(theirs)
     shown = os.read(ours, 65_536)
     os.close(ours)
-    terminal.stdout.close()
 
-    assert (piped.stdout, piped.stderr) == ("done\n", "")
+    assert (piped.stdout, piped.stderr) == ("rows\n", "")
+    assert beside.stdout == "rows\n"
     assert b"reading" in shown

@@ -484,6 +484,29 @@ async def test_declared_words_come_from_the_registry_file(tmp_path, plain_gpt, r
     ]
 
 
+async def test_calls_for_an_undeclared_feature_are_tracked_as_themselves_with_one_warning(
+    tmp_path, plain_gpt, records, caplog
+):
+    """A typing error in `attribute()` would else be a cost that nobody looks for; a call never fails for it."""
+    path = tmp_path / "features.toml"
+    path.write_text('[features.search]\nteam = "discovery"\n')
+    client = TrackedClient(plain_gpt, feature="search", config=path, sinks=[records], provider="openai")
+    with attribute(feature="serch"):
+        for _ in range(2):
+            await done(client.chat.completions.create(**GPT))
+    with attribute(user="u_1"):
+        await done(client.chat.completions.create(**GPT))
+
+    assert [(record.feature, record.team) for record in records] == [
+        ("serch", "discovery"),
+        ("serch", "discovery"),
+        ("search", "discovery"),
+    ]
+    (warning,) = [one.getMessage() for one in caplog.records if one.name == "tracked_inference"]
+    assert "feature='serch' is not declared" in warning
+    assert "did you mean 'search'?" in warning
+
+
 async def test_nothing_of_an_ordinary_call_is_logged_as_a_fault(claude, caplog):
     """An ordinary call writes nothing to the library's own logger."""
     with caplog.at_level(logging.DEBUG, logger="tracked_inference"):

@@ -69,6 +69,10 @@ def test_a_file_is_a_scenario(written):
             GOOD.replace("[traffic]", "[trafic]"),
             r"estimate.toml:7: \[trafic\] is not known; did you mean 'traffic'",
         ),
+        (
+            "traffic = 3\n" + GOOD.replace("[traffic]", "[shape.x]"),
+            "estimate.toml:1: traffic must be a table",
+        ),
         (GOOD.replace("10_000", '"many"'), "monthly_users='many' is not a number"),
         (GOOD.replace("output_tokens = 500\n", ""), r"needs \[shape\] output_tokens"),
         (GOOD.replace('["gpt-5-mini"]', '"gpt-5-mini"'), r"\[compare\] models must be a list"),

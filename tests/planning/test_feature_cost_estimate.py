@@ -125,3 +125,15 @@ def test_what_is_no_count_of_tokens_is_refused(summary, tokens):
     """The message names the argument."""
     with pytest.raises(ConfigurationError, match="avg_input_tokens"):
         summary.estimate_ai_cost("m", tokens, 500, 0.1, 0.1)
+
+
+def test_numbers_beyond_reason_are_refused_and_the_largest_are_exact():
+    """Exact arithmetic ends somewhere, and says where: 10^15 users x 10^15 requests x 30 days of a dollar each."""
+    largest = FeatureCostEstimate("x", 10**15, 1e15, "")
+
+    found = largest.estimate_ai_cost("m", 1, 0, 1, 0)
+
+    assert found["requests_per_month"] == 30 * 10**30
+    assert found["monthly_cost_usd"] == 3e31
+    with pytest.raises(ConfigurationError, match="monthly_active_users=1000000000000001 is more than 10"):
+        FeatureCostEstimate("x", 10**15 + 1, 1, "").estimate_ai_cost("m", 1, 0, 1, 0)

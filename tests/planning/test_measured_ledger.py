@@ -1,5 +1,6 @@
 """Estimates from what a ledger recorded."""
 
+import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -39,7 +40,8 @@ def line(day, tokens_in=1000, tokens_out=100, **changes):
 
 @pytest.fixture
 def ledger(tmp_path):
-    def write(*lines, name="ledger-2026-11-20.jsonl"):
+    def write(*lines, name="calls.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("".join(lines))
         return str(tmp_path)
 
@@ -110,6 +112,30 @@ def test_a_torn_line_is_counted_and_left_out(ledger):
     assert (found.calls, "1 lines could not be read" in found.source) == (1, True)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"tokens": {"input": "12"}},
+        {"tokens": {"input": -1}},
+        {"tokens": [1]},
+        {"usage": 3},
+        {"operation": None},
+        {"model": ["a"]},
+        {"user": {"id": 1}},
+        {"cost": "0.01"},
+        {"started_at": 1795348800},
+        {"started_at": "0001-01-01T00:00:00+14:00"},
+    ],
+)
+def test_a_line_of_another_shape_is_counted_and_left_out(ledger, odd):
+    """Whatever stands in a field, it is no traceback; an empty line is nothing at all."""
+    where = ledger(line(22), line(22, **odd), "\n")
+
+    found = from_ledger(where, "document_summarisation", now=NOW)
+
+    assert (found.calls, "1 lines could not be read" in found.source) == (1, True)
+
+
 def test_measured_numbers_replace_assumed_ones(ledger):
     """Ten calls a day of 1,000 and 100 tokens on claude-sonnet-4-5: 300 x (0.003 + 0.0015) = $1.35 a month."""
     where = ledger(*[line(22) for _ in range(10)])
@@ -133,9 +159,61 @@ def test_a_feature_that_is_not_there_is_named_with_those_that_are(ledger):
         from_ledger(where, "document_summarisation", now=NOW)
 
 
+def test_a_rotated_ledger_is_read_whole(ledger, tmp_path):
+    """One call in each of three files that `calls.jsonl` was rotated to; a file that is only called alike is not its."""
+    for name in ("calls.jsonl", "calls.0001.jsonl", "calls.0002.jsonl", "calls.old.jsonl"):
+        ledger(line(22), name=name)
+
+    assert from_ledger(str(tmp_path / "calls.jsonl"), "document_summarisation", now=NOW).calls == 3
+
+
+def test_a_ledger_of_several_machines_is_read_whole(ledger):
+    """Each machine has a directory of its own."""
+    ledger(line(21), name="one/ledger-2026-11-21.jsonl")
+    where = ledger(line(21), line(21), name="two/ledger-2026-11-21.jsonl")
+
+    assert from_ledger(where, "document_summarisation", now=NOW).calls == 3
+
+
+def test_packed_files_are_read_and_torn_ones_refused(tmp_path):
+    """A day that was compressed counts; half a file is no day."""
+    place = tmp_path / "ledger-2026-11-22.jsonl.gz"
+    packed = gzip.compress((line(22) * 50).encode())
+    place.write_bytes(packed)
+
+    assert from_ledger(str(tmp_path), "document_summarisation", now=NOW).calls == 50
+
+    place.write_bytes(packed[:-10])
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        from_ledger(str(tmp_path), "document_summarisation", now=NOW)
+
+
+def test_what_is_no_ledger_is_refused_and_not_left_out(ledger):
+    """A log line does not say the tokens by kind."""
+    ledger(line(22))
+    where = ledger(
+        '{"event": "ai.inference.completed", "feature": "document_summarisation"}\n', name="app.log"
+    )
+
+    with pytest.raises(ConfigurationError, match=r"app\.log: tokens are measured from a ledger"):
+        from_ledger(where, "document_summarisation", now=NOW)
+
+
+def test_progress_is_told_in_bytes(ledger):
+    """Never more than there is."""
+    told = []
+    where = ledger(line(22), line(22))
+
+    from_ledger(
+        where, "document_summarisation", now=NOW, progress=lambda done, total: told.append((done, total))
+    )
+
+    assert told == [(len(line(22)), 2 * len(line(22)))]
+
+
 def test_no_ledger_is_said(tmp_path):
     """A wrong path is no empty month."""
-    with pytest.raises(ConfigurationError, match="there is no ledger"):
+    with pytest.raises(ConfigurationError, match="no ledger there"):
         from_ledger(str(tmp_path / "*.jsonl"), "x", now=NOW)
 
 

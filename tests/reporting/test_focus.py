@@ -96,7 +96,7 @@ def test_every_row_holds_to_the_columns(tmp_path_factory, calls, version):
     sink = LedgerSink(directory)
     expected = Decimal(0)
     for lines, provider, tag in calls:
-        total = sum((line.amount_usd for line in lines), Decimal(0))
+        total = sum((line.amount_usd for line in lines), Decimal(0)) if lines else Decimal("0.0625")
         expected += total
         sink(
             a_record(
@@ -119,6 +119,8 @@ def test_every_row_holds_to_the_columns(tmp_path_factory, calls, version):
     assert sum((Decimal(row["BilledCost"]) for row in rows), Decimal(0)) == expected
     assert all(row["ListCost"] == row["BilledCost"] or row["ListUnitPrice"] for row in rows)
     for row in rows:
+        # "PricingQuantity MUST NOT be null when ChargeCategory is Usage", and a quantity has its unit.
+        assert all(row[f"{what}{part}"] for what in ("Pricing", "Consumed") for part in ("Quantity", "Unit"))
         if row["ListUnitPrice"]:
             assert Decimal(row["ListUnitPrice"]) * Decimal(row["PricingQuantity"]) == Decimal(row["ListCost"])
 
@@ -173,6 +175,24 @@ def test_a_row_by_hand(tmp_path):
         "true",
         "1",
         "2026-11-20.1",
+    )
+
+
+def test_a_price_for_the_whole_call_is_of_requests(tmp_path):
+    """A gateway's own price says what was charged and not for how many tokens: two calls, 3 cents."""
+    sink = LedgerSink(tmp_path)
+    for dollars in ("0.01", "0.02"):
+        sink(a_record(cost=Cost("exact", Decimal(dollars), Decimal(dollars), "m", ())))
+
+    (row,) = rows_of(export(tmp_path, "--since", "2026-11-22"))
+
+    assert (row["PricingQuantity"], row["PricingUnit"]) == ("2", "Requests")
+    assert (row["ConsumedQuantity"], row["ConsumedUnit"]) == ("2", "Requests")
+    assert (row["BilledCost"], row["ListCost"], row["ListUnitPrice"], row["SkuMeter"]) == (
+        "0.03",
+        "0.03",
+        "",
+        "",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -160,6 +161,26 @@ def test_rotated_files_come_along_with_the_first(tmp_path):
     assert report.total.now.calls == 3
 
 
+def test_a_directory_that_may_not_be_looked_into_is_said(tmp_path, monkeypatch):
+    """Its calls would be missing from the total without a word; a volume's `lost+found` has none."""
+    LedgerSink(tmp_path / "mine")(a_record())
+    for name in ("theirs", "lost+found"):
+        (tmp_path / name).mkdir()
+    scandir = os.scandir
+
+    def guarded(place):
+        if str(place).endswith(("theirs", "lost+found")):
+            raise PermissionError(13, "Permission denied", str(place))
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+
+    with pytest.raises(ConfigurationError, match="theirs: cannot be read: Permission denied"):
+        ledger_report([tmp_path], DAY)
+    (tmp_path / "theirs").rmdir()
+    assert ledger_report([tmp_path], DAY).total.now.calls == 1
+
+
 def test_a_file_that_is_named_twice_is_read_once(tmp_path):
     """A directory and a glob over it do not double the cost."""
     LedgerSink(tmp_path)(a_record())
@@ -182,6 +203,34 @@ def test_compressed_ledgers_are_read(tmp_path):
     report = ledger_report([tmp_path / "ledger-2026-11-22.jsonl.gz"], DAY, compare=False)
 
     assert report.total.now.cost_usd == Decimal("0.0105")
+
+
+@pytest.mark.parametrize("keep", [20, -20])
+def test_a_file_that_was_not_packed_to_its_end_is_said(tmp_path, keep):
+    """Whether it breaks off at once or beyond what is looked at, a torn file is neither a traceback nor half a report."""
+    packed = gzip.compress(os.urandom(3 << 20).hex().encode() + b"\n")
+    (tmp_path / "ledger-2026-11-22.jsonl.gz").write_bytes(packed[:keep])
+
+    with pytest.raises(ConfigurationError, match="cannot be read: "):
+        ledger_report([tmp_path], DAY)
+
+
+def test_ctrl_c_in_the_middle_of_a_query_is_ctrl_c():
+    """DuckDB raises a RuntimeError of its own for it."""
+    with pytest.raises(KeyboardInterrupt), database._plainly():
+        raise RuntimeError("Query interrupted")
+
+
+def test_a_ledger_and_a_log_beside_it_are_said_to_count_twice(tmp_path):
+    """Every call is in both where both sinks are used."""
+    LedgerSink(tmp_path / "calls.jsonl")(a_record())
+    line = fields_of(a_record()) | {"event": "ai.inference.completed", "timestamp": "2026-11-22T12:00:01Z"}
+    (tmp_path / "app.log").write_text(json.dumps(line) + "\n")
+
+    both, one = ledger_report([tmp_path], DAY), ledger_report([tmp_path / "calls.jsonl"], DAY)
+
+    assert "Read from ledger and log files: a call that is in both is counted twice." in both.notes
+    assert not any("counted twice" in note for note in one.notes)
 
 
 def test_parquet_made_of_a_ledger_is_read_exactly(tmp_path):
@@ -220,6 +269,19 @@ def test_log_lines_are_read_by_the_day_on_which_the_call_started(tmp_path):
     assert report.total.now.cost_usd == Decimal("0.021")
     assert report.total.now.input_tokens == 2000
     assert any("six places" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("timestamp", [1e36, "NaN", "noon", None, {"at": 1}])
+def test_a_log_line_without_a_time_is_damaged_and_spoils_no_other(tmp_path, timestamp):
+    """One odd line of a log is no reason to report nothing; an odd latency takes nothing off the time."""
+    good = fields_of(a_record()) | {"event": "ai.inference.completed", "timestamp": "2026-11-22T12:00:00Z"}
+    lines = [good | {"timestamp": timestamp}, good | {"latency_seconds": 1e300}, good]
+    (tmp_path / "app.log").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    report = ledger_report([tmp_path], DAY, compare=False)
+
+    assert report.total.now.calls == 2
+    assert "1 damaged line was left out" in report.notes[0]
 
 
 def test_the_log_sink_through_structlog_is_a_source(tmp_path):

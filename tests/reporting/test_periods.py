@@ -29,6 +29,11 @@ def at(*parts):
         ("2026-12", "2027-01", at(2026, 12, 1), at(2027, 2, 1)),
         ("2026-11-20", None, at(2026, 11, 20), NOW),
         ("2026-11-20", "2026-11-20", at(2026, 11, 20), at(2026, 11, 21)),
+        ("20261120", "20261120", at(2026, 11, 20), at(2026, 11, 21)),
+        ("2026-W46", None, at(2026, 11, 9), at(2026, 11, 16)),
+        ("2026-W48", None, at(2026, 11, 23), NOW),
+        ("2026-W46", "2026-W47", at(2026, 11, 9), at(2026, 11, 23)),
+        ("1970-01-01", "2999-12-31", at(1970, 1, 1), at(3000, 1, 1)),
         ("7d", "yesterday", at(2026, 11, 16), at(2026, 11, 23)),
         ("2026-11-22T10:00", "2026-11-22T11:00", at(2026, 11, 22, 10), at(2026, 11, 22, 11)),
         ("2026-11-22T10:00+02:00", "2026-11-22T11:00+02:00", at(2026, 11, 22, 8), at(2026, 11, 22, 9)),
@@ -41,11 +46,14 @@ def test_words_name_periods(since, until, start, end):
     assert (found.since, found.until) == (start, end)
 
 
-@pytest.mark.parametrize("word", ["tomorow", "7x", "2026-13", "2026-11-31", "", "d", "-7d", "99999d"])
+@pytest.mark.parametrize("word", ["tomorow", "7x", "2026-13", "2026-11-31", "", "d", "-7d", "99999d", "0001-01",
+                                  "0001-01-01", "9999-12", "9999-12-31", "9999-12-31T10:00", "2026-W60"])  # fmt: skip
 def test_what_is_no_time_is_said(word):
     """A word that is none of these is wrong input, and the message says what there is."""
     with pytest.raises(ConfigurationError, match="yesterday, 7d"):
         period_of(word, now=NOW)
+    with pytest.raises(ConfigurationError, match="yesterday, 7d"):
+        period_of("2026-11-01", word, now=NOW)
 
 
 def test_a_period_must_not_end_before_it_begins():

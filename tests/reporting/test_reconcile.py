@@ -251,6 +251,69 @@ def test_openai_amounts_are_dollars_read_from_their_text():
     ]
 
 
+def test_openai_parts_of_an_amount_may_be_null():
+    """The documented type says so: an amount without a currency is in dollars, one without a value charges nothing."""
+    nameless, empty = openai_cost(0.06, "gpt-5, output"), openai_cost(None, "gpt-5, output")
+    nameless["amount"]["currency"] = None
+
+    with serving(openai([], [openai_bucket(FIRST, nameless, empty)])) as admin:
+        bill = OpenAIBill().read(FIRST, LAST, KEY, f"{admin.url}/v1")
+
+    assert [charge.usd for charge in bill.charges] == [Decimal("0.06")]
+
+
+@pytest.mark.parametrize("amount", ["NaN", "Infinity", "", "12 USD", None])
+def test_an_amount_that_is_no_number_is_an_error_and_no_sum(amount):
+    """A report of another shape is said, whichever vendor's."""
+    ours = anthropic([], [bucket(FIRST, anthropic_cost(amount, "output_tokens"))])
+    theirs = openai([], [openai_bucket(FIRST, openai_cost("NaN" if amount is None else amount, None))])
+
+    with serving(ours) as admin, pytest.raises(UnavailableError, match="a shape that this version"):
+        AnthropicBill().read(FIRST, LAST, KEY, admin.url)
+    with serving(theirs) as admin, pytest.raises(UnavailableError, match="a shape that this version"):
+        OpenAIBill().read(FIRST, LAST, KEY, f"{admin.url}/v1")
+
+
+@pytest.mark.parametrize(
+    "address", ["ftp://vendor", "vendor", "http://[::1/", "http://vendor:99999", "http://a:9 9/"]
+)
+def test_an_address_that_is_none_is_wrong_input(address):
+    """It is not the vendor who does not answer."""
+    for reader in (AnthropicBill(), AnthropicBill("analytics"), OpenAIBill()):
+        with pytest.raises(ConfigurationError, match="is no address: say http"):
+            reader.read(FIRST, LAST, KEY, address)
+
+
+def test_keys_are_told_apart_where_a_mapping_names_them():
+    """OpenAI's usage and costs, and Anthropic's newer route, are then grouped by key too; a key goes before its project."""
+    used = {"input_tokens": 10, "output_tokens": 0, "model": "gpt-5", "project_id": "proj_1"}
+    usage = openai_bucket(FIRST, used | {"api_key_id": "key_a"}, used | {"api_key_id": "key_b"})
+    costs = openai_bucket(
+        FIRST,
+        openai_cost(3.0, "gpt-5, input", "proj_1") | {"api_key_id": "key_a"},
+        openai_cost(4.0, "gpt-5, input", "proj_1") | {"api_key_id": "key_b"},
+    )
+    ours = Side(
+        {("2026-11-01", "gpt-5", "input", "search"): 10, ("2026-11-01", "gpt-5", "input", "documents"): 5},
+        {("2026-11-01", "gpt-5", "input", "search"): Decimal(3), ("2026-11-01", "gpt-5", "input", "documents"): Decimal(2)},
+    )  # fmt: skip
+
+    with serving(openai([usage], [costs])) as admin:
+        bill = OpenAIBill(by_key=True).read(FIRST, LAST, KEY, f"{admin.url}/v1")
+    found = reconcile(
+        bill, ours, "openai", PERIOD, lambda model, _: model, {"key_a": "search", "proj_1": "documents"}
+    )
+
+    assert all(asked["group_by"][-1] == "api_key_id" for _, asked, _ in admin.requests)
+    assert {team: (one.billed_usd, one.coverage) for team, one in found.by_team.items()} == {
+        "documents": (Decimal(4), Decimal("0.5")),
+        "search": (Decimal(3), Decimal(1)),
+    }
+    with serving(lambda path, asked: paged([], asked)) as admin:
+        AnthropicBill("analytics", by_key=True).read(FIRST, LAST, KEY, admin.url)
+    assert all("api_key_id" in asked["group_by[]"] for _, asked, _ in admin.requests)
+
+
 def test_a_refused_key_is_said_and_not_shown():
     """A 403 names the variable of the admin key, the vendor's words, and not the key."""
 
@@ -368,6 +431,23 @@ def test_a_bill_that_agrees_is_confirmed():
 
     assert found.outside(Decimal("0.02")) == []
     assert found.outside(Decimal("0.005")) == ["coverage is 99.00%"]
+
+
+def test_models_that_cancel_out_confirm_nothing():
+    """Of two models at a dollar each for 100 tokens, one was recorded by half and the other half too much, 1 dollar in all."""
+    one, two = ("2026-11-01", "one", "input", ""), ("2026-11-01", "two", "input", "")
+    bill = Bill(
+        [Used(FIRST, model, "input", 100) for model in ("one", "two")],
+        [Charge(FIRST, model, "input", Decimal(1)) for model in ("one", "two")],
+    )
+    missed = Side({one: 50, two: 150}, {one: Decimal("0.5"), two: Decimal("1.5")})
+    mispriced = Side({one: 100, two: 100}, {one: Decimal("0.5"), two: Decimal("1.5")})
+
+    def outside(ours):
+        return reconcile(bill, ours, "anthropic", PERIOD, lambda model, _: model).outside(Decimal("0.02"))
+
+    assert outside(missed) == ["coverage is right in total and not by model: 50.00% cancel out"]
+    assert outside(mispriced) == ["price error is right in total and not by model: 50.00% cancel out"]
 
 
 # The command.
@@ -497,11 +577,17 @@ def test_a_vendor_that_refuses_exits_3(tmp_path):
         (("--tolerance", "much"), {}, "say 2% or 0.02"),
         (("--since", "24h", "--until", "now"), {}, "whole UTC days"),
         (("--mapping", "nowhere.toml"), {}, "nowhere.toml"),
+        ((), {"ANTHROPIC_ADMIN_KEY": f"{KEY}\nX-Other: 1"}, "a character that no key has"),
+        ((), {"ANTHROPIC_ADMIN_KEY": f"{KEY}\u201d"}, "a character that no key has"),
+        (("--base-url", "ftp://vendor"), {}, "is no address"),
+        (("--mapping", "KEYS"), {}, "say --route analytics"),
     ],
 )
 def test_wrong_input_exits_2(tmp_path, more, env, message):
-    """Each fault is one line that says what to do."""
+    """Each fault is one line that says what to do; the key is in none."""
     LedgerSink(tmp_path / "ledger")(a_day())
+    (tmp_path / "KEYS").write_text('[accounts]\napikey_1 = "documents"\n')
+    more = [str(tmp_path / word) if word == "KEYS" else word for word in more]
 
     with serving(lambda path, asked: (500, {}, {})) as admin:
         result = run(admin, tmp_path / "ledger", *more, env=env)
@@ -509,6 +595,7 @@ def test_wrong_input_exits_2(tmp_path, more, env, message):
     assert result.exit_code == 2
     assert message in result.output
     assert "Traceback" not in result.output
+    assert KEY not in result.output
 
 
 def test_the_gauges_are_those_that_are_defined(tmp_path):

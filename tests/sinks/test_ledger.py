@@ -15,6 +15,7 @@ import pytest
 
 from tests.sinks.test_ledger_line import a_record
 from tracked_inference.errors import ConfigurationError
+from tracked_inference.sinks import ledger
 from tracked_inference.sinks.ledger import LedgerSink
 
 
@@ -168,6 +169,44 @@ def test_a_full_disk_fails_loudly_and_is_recovered_from(tmp_path: Path) -> None:
     assert done.stdout.count("refused") == 2
     whole = [line for line in (tmp_path / "calls.jsonl").read_text().splitlines() if line.endswith("}}")]
     assert [json.loads(line)["user"] for line in whole] == ["fits", "fits again"]
+
+
+def test_a_line_that_is_still_being_written_is_not_taken_for_a_torn_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The size of a file grows while another process's line is copied into it; no empty line may stand between the two."""
+    path = tmp_path / "calls.jsonl"
+    path.write_text('{"user": "another ')
+
+    def goes_on(_: float) -> None:
+        with path.open("a") as file:
+            file.write('process"}\n')
+
+    monkeypatch.setattr(ledger, "_pause", goes_on)
+    LedgerSink(path)(a_record(user="u_1"))
+
+    assert [json.loads(line)["user"] for line in path.read_text().splitlines()] == ["another process", "u_1"]
+
+
+def test_a_torn_line_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its writer may be alive for 50 milliseconds; then it is dead, also for the next line, where a full disk takes none."""
+    now = [100.0]
+    monkeypatch.setattr(ledger, "_clock", lambda: now[0])
+    monkeypatch.setattr(ledger, "_pause", lambda seconds: now.append(now.pop() + seconds))
+    path = tmp_path / "calls.jsonl"
+    path.write_text('{"user": "dead')
+    sink = LedgerSink(path)
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda descriptor, line: 0)
+        for _ in range(2):
+            with pytest.raises(OSError, match="the disk may be full"):
+                sink(a_record())
+    sink(a_record(user="u_1"))
+
+    assert now[0] == pytest.approx(100.05, abs=0.002)
+    assert path.read_text().splitlines()[0] == '{"user": "dead'
+    assert json.loads(path.read_text().splitlines()[1])["user"] == "u_1"
 
 
 MANY = """

@@ -71,6 +71,8 @@ def main(args: Sequence[str] | None = None) -> int:
         return _refuse(
             f"the command line needs {missing.name}; install it with: pip install '{PROGRAM}[cli]'"
         )
+    with contextlib.suppress(AttributeError, ValueError):  # an output of somebody else's making
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a letter that it lacks is no traceback
     try:
         code = invoke(PROGRAM, list(sys.argv[1:] if args is None else args))
         sys.stdout.flush()

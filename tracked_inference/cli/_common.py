@@ -58,37 +58,36 @@ def errors_as_exits(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def progress_of(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar on standard error for what takes longer than a second; None where nobody looks at it."""
+    """
+    A progress bar on standard error for what takes longer than a second; None where nobody looks at it.
+
+    It shows that something is under way until the first progress is told. Nothing is to be printed while it is there.
+    """
     if not sys.stderr.isatty():
         yield None
         return
-    import time
+    import threading
 
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    started = time.monotonic()
     bar = Progress(
         TextColumn(what),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),
-        console=console,
+        console=Console(stderr=True),
         transient=True,
+        redirect_stdout=False,  # or what is written to a file would go to the terminal
+        redirect_stderr=False,
     )
     task = bar.add_task(what, total=None)
-    shown = False
-
-    def advance(done: int, total: int) -> None:
-        nonlocal shown
-        if not shown and time.monotonic() - started > _SHOW_AFTER_SECONDS:
-            shown = True
-            bar.start()
-        bar.update(task, completed=done, total=total)
-
+    start = threading.Timer(_SHOW_AFTER_SECONDS, bar.start)
+    start.daemon = True
+    start.start()
     try:
-        yield advance
+        yield lambda done, total: bar.update(task, completed=done, total=total)
     finally:
-        if shown:
-            bar.stop()
+        start.cancel()
+        start.join()
+        bar.stop()

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tracked_inference.errors import ConfigurationError, TrackedInferenceError
+from tracked_inference.cli._common import INCOMPLETE, progress_of
+from tracked_inference.errors import (
+    ConfigurationError,
+    TrackedInferenceError,
+    UnavailableError,
+    UnpricedModelError,
+)
 from tracked_inference.planning.estimate_file import EstimateFile, scenario_of
 from tracked_inference.planning.projection import compare, project
 from tracked_inference.planning.render import Ceiling, Sheet, as_json, as_markdown, as_plan, as_text
@@ -17,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tracked_inference.planning.measured import Measured
+    from tracked_inference.planning.projection import Estimate
+    from tracked_inference.planning.scenario import Scenario
     from tracked_inference.registry import Feature
 
 __all__ = ["command"]
@@ -136,6 +144,7 @@ def command(
     Exit 0: estimated, and within the budget if there is one.
     Exit 1: over the budget.
     Exit 2: a file, an argument or a model cannot be used.
+    Exit 3: the Prometheus of --from-prometheus does not answer.
     """
     try:
         declared = _declared(feature, config)
@@ -154,7 +163,7 @@ def command(
         if measured is not None:
             given = measured.over(given, keep_models=model is not None or bool(mix))
         given.setdefault("feature", "this feature")
-        estimate = project(scenario_of(given, source))
+        estimate = _projected(scenario_of(given, source), measured)
         others = compared or (found.compare if found is not None else ())
         sheet = Sheet(
             estimate,
@@ -163,6 +172,9 @@ def command(
             budget=_budget(budget, budget_against, declared),
             measured=measured.sentences() if measured is not None else (),
         )
+    except UnavailableError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(INCOMPLETE) from None
     except TrackedInferenceError as error:
         raise click.UsageError(str(error)) from error
     show = {"text": as_text, "markdown": as_markdown, "json": as_json, "plan": as_plan}[
@@ -173,6 +185,17 @@ def command(
         raise SystemExit(OVER_BUDGET)
 
 
+def _projected(scenario: Scenario, measured: Measured | None) -> Estimate:
+    try:
+        return project(scenario)
+    except UnpricedModelError as error:
+        if measured is None:
+            raise
+        raise ConfigurationError(
+            f"{error}; it answered some of the measured calls: give its price, or say --model or --mix"
+        ) from error
+
+
 def _declared(feature: str | None, config: Path | None) -> Feature | None:
     """The feature as the registry declares it, where there is a registry and it does."""
     if feature is None:
@@ -180,7 +203,12 @@ def _declared(feature: str | None, config: Path | None) -> Feature | None:
     from tracked_inference.registry import FeatureRegistry
 
     registry = FeatureRegistry.find(config)
-    return None if registry is None else registry.get(feature)
+    if registry is None:
+        return None
+    declared = registry.get(feature)
+    if declared is None:  # it may not be born yet, or be misspelt and miss its budget
+        click.echo(f"Note: {registry.undeclared(feature)}", err=True)
+    return declared
 
 
 def _file(file: Path | None, declared: Feature | None, config: Path | None) -> EstimateFile | None:
@@ -240,10 +268,12 @@ def _measured(
     if ledger is not None:
         from tracked_inference.planning.measured_ledger import from_ledger
 
-        return from_ledger(ledger, feature, days=days)
+        with progress_of("reading the ledger") as progress:
+            return from_ledger(ledger, feature, days=days, progress=progress)
     from tracked_inference.planning.measured_prometheus import from_prometheus
 
-    return from_prometheus(str(prometheus), feature, days=days)
+    with progress_of("asking Prometheus") as progress:
+        return from_prometheus(str(prometheus), feature, days=days, progress=progress)
 
 
 def _budget(said: Any, against: str, declared: Feature | None) -> Ceiling | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -97,17 +98,19 @@ def focus(
         raise click.UsageError(f"{output}: say .csv or .parquet")
     accounts = dict(_account(one) for one in billing_account)
     period = period_of(since, until)
-    with (
-        progress_of("reading the ledger") as progress,
-        Calls(ledgers_or_usage(ledger), [period], lines=True, cache=cache, progress=progress) as calls,
-        tempfile.TemporaryDirectory() as scratch,
-    ):
-        if calls.logs:
-            raise ConfigurationError("FOCUS needs a ledger: log lines do not say what a call was charged for")
-        rows = focus_rows(
-            calls, version=focus_version, hourly=granularity == "hour", tags=tag, accounts=accounts
-        )
-        missing = left_out(calls)
+    places = ledgers_or_usage(ledger)
+    with contextlib.ExitStack() as stack:
+        scratch = stack.enter_context(tempfile.TemporaryDirectory())
+        with progress_of("reading the ledger") as progress:
+            calls = stack.enter_context(Calls(places, [period], lines=True, cache=cache, progress=progress))
+            if calls.logs:
+                raise ConfigurationError(
+                    "FOCUS needs a ledger: log lines do not say what a call was charged for"
+                )
+            rows = focus_rows(
+                calls, version=focus_version, hourly=granularity == "hour", tags=tag, accounts=accounts
+            )
+            missing = left_out(calls)
         if output is None:
             count = write_csv(rows, focus_version, sys.stdout)
         elif output.suffix == ".parquet":

@@ -26,7 +26,9 @@ __all__ = ["command"]
 @click.option(
     "--tolerance", default="2%", show_default=True, help="Exit 1 where more than this is missed or mispriced."
 )
-@click.option("--mapping", type=click.Path(path_type=Path), help="A TOML file: team by workspace or project.")
+@click.option(
+    "--mapping", type=click.Path(path_type=Path), help="A TOML file: team by workspace, project or key."
+)
 @click.option(
     "--textfile",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -70,19 +72,16 @@ def command(
     from tracked_inference.reporting.bill_metrics import to_textfile, write_textfile
     from tracked_inference.reporting.bill_openai import OpenAIBill
     from tracked_inference.reporting.periods import period_of
-    from tracked_inference.reporting.reconcile import read_mapping, reconcile, recorded
+    from tracked_inference.reporting.reconcile import names_keys, read_mapping, reconcile, recorded
 
     limit = _tolerance(tolerance)
     period = period_of(since, until)
     start, end = days_of(period)
     places = ledgers_or_usage(ledger)
     accounts = read_mapping(mapping) if mapping is not None else None
-    reader = AnthropicBill(route) if vendor == "anthropic" else OpenAIBill()
-    key = os.environ.get(reader.key_variable, "").strip()
-    if not key:
-        raise click.UsageError(
-            f"set {reader.key_variable} to an admin key of the organisation; it is not the key of an application"
-        )
+    by_key = names_keys(accounts)
+    reader = AnthropicBill(route, by_key=by_key) if vendor == "anthropic" else OpenAIBill(by_key=by_key)
+    key = _key(reader.key_variable)
     with progress_of("reading the ledger") as progress:
         ours = recorded(places, vendor, period, cache=cache, progress=progress)
     bill = Bill()
@@ -113,6 +112,19 @@ def command(
     else:
         _print(found, outside, tolerance)
     raise SystemExit(1 if outside else 0)
+
+
+def _key(variable: str) -> str:
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise click.UsageError(
+            f"set {variable} to an admin key of the organisation; it is not the key of an application"
+        )
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise click.UsageError(
+            f"{variable} holds a character that no key has: was it pasted whole, and alone?"
+        )
+    return key
 
 
 def _tolerance(text: str) -> Decimal:
@@ -155,26 +167,22 @@ def _row(one: Any) -> dict[str, Any]:
 
 def _print(found: Any, outside: list[str], tolerance: str) -> None:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
+
+    from tracked_inference.reporting.terminal import PIPE_WIDTH, Cells, print_table
 
     console = Console()
     if not console.is_terminal:
-        console.width = 200
+        console.width = PIPE_WIDTH
     console.print(Text(f"{found.vendor}: {found.period}", style="bold"))
     groups: list[tuple[str, Mapping[str, Any]]] = [("model", found.by_model), ("day", found.by_day)]
     if found.by_team:
         groups.append(("team", found.by_team))
     for title, rows in groups:
-        table = Table(box=None, pad_edge=False)
-        table.add_column(title)
-        for heading in _HEADINGS:
-            table.add_column(heading, justify="right")
-        for name, one in rows.items():
-            table.add_row(Text(name or "(none)"), *_cells(one))
-        table.add_section()
-        table.add_row(Text("total", style="bold"), *_cells(found.total))
-        console.print(table)
+        names = Cells(title, [*(name or "(none)" for name in rows), "total"], number=False)
+        figures = zip(*map(_cells, (*rows.values(), found.total)), strict=True)
+        columns = [names, *map(Cells, _HEADINGS, figures)]
+        print_table(columns, console, _FIRST_TO_GO)
         console.print()
     for note in found.notes:
         console.print(Text(note, style="yellow"), soft_wrap=True)
@@ -184,15 +192,16 @@ def _print(found: Any, outside: list[str], tolerance: str) -> None:
 
 _HEADINGS = (
     "billed tokens",
-    "recorded",
+    "recorded tokens",
     "billed USD",
-    "recorded",
+    "recorded USD",
     "coverage",
     "price error",
     "not seen",
     "mispriced",
     "without tokens",
 )
+_FIRST_TO_GO = ("billed tokens", "recorded tokens", "mispriced", "not seen")
 
 
 def _cells(one: Any) -> list[str]:

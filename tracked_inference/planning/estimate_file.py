@@ -105,10 +105,12 @@ class EstimateFile:
         given: dict[str, Any] = {}
         for table, values in document.items():
             keys = _TABLES.get(table)
-            if keys is None or not isinstance(values, dict):
+            if keys is None:
                 raise ConfigurationError(
                     f"{_where(path, text, table)}: {_unknown(f'[{table}]', table, _TABLES)}"
                 )
+            if not isinstance(values, dict):
+                raise ConfigurationError(f"{_where(path, text, table)}: {table} must be a table, [{table}]")
             for key, value in values.items():
                 if key not in keys:
                     raise ConfigurationError(

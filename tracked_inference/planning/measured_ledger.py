@@ -1,5 +1,5 @@
 """
-A feature as a ledger has it: JSON lines, one a call, in files of one directory, one file, or what a pattern names.
+A feature as a ledger has it: JSON lines, one a call, in the files that a report of the same place would read.
 
 Fields read: `started_at`, `feature`, `user`, `model`, `operation`, `tokens` (by kind), `usage.batch`, `cost.status` and
 `cost.reasons`, as docs/howto/estimates.md says. A line that is no whole record is counted and left out.
@@ -7,44 +7,63 @@ Fields read: `started_at`, `feature`, `user`, `model`, `operation`, `tokens` (by
 
 from __future__ import annotations
 
-import glob
+import gzip
 import json
+import zlib
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.errors import ConfigurationError
 from tracked_inference.planning.measured import Measured, days_between, part, shares, spread
+from tracked_inference.reporting.periods import Period
+from tracked_inference.reporting.sources import find_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from tracked_inference.reporting.sources import SourceFile
 
 __all__ = ["from_ledger"]
 
-_SUFFIXES = ("*.jsonl", "*.ndjson")
+_LOOKED_AT = 1000
+"""So many first lines are read whosever they are, to name the features that are there."""
+_TOLD_EVERY = 10_000
+_MOST_TOKENS = 10**12
 _AT_ZERO = frozenset({"local", "free_model", "zero_rate"})
 """Why a call that did take place cost nothing: on another model it would."""
 
 
-def from_ledger(where: str, feature: str, *, days: int = 30, now: datetime | None = None) -> Measured:
+def from_ledger(
+    where: str,
+    feature: str,
+    *,
+    days: int = 30,
+    now: datetime | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Measured:
     """
     What a feature did on the last whole UTC days.
 
     Args:
-        where: A directory of `.jsonl` files, a file, or a pattern such as `ledger/*.jsonl`.
+        where: A directory (with all below it), a file (with those that it was rotated to), or a pattern such as `ledger/*.jsonl`.
         feature: Which feature.
         days: How many whole days to look back; fewer where the feature is younger.
         now: Default the clock's.
+        progress: Called with the bytes that are done with and how many there are.
 
     Raises:
-        ConfigurationError: There is no such file, or no paid call of the feature on those days.
+        ConfigurationError: There is no such ledger, or no paid call of the feature on those days.
     """
-    today = (now or datetime.now(UTC)).astimezone(UTC).date()
-    first, last = today - timedelta(days=days), today - timedelta(days=1)
-    found = _Tally()
-    for line in _lines(where):
-        if feature in line:  # cheaper than reading what is somebody else's
+    until = (now or datetime.now(UTC)).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    period = Period(until - timedelta(days=days), until)
+    first, last = period.since.date(), (until - timedelta(days=1)).date()
+    sources = [source for source in find_sources([where]) if source.may_hold([period])]
+    found, wanted = _Tally(), feature.encode()
+    for number, line in enumerate(_lines(sources, progress)):
+        if wanted in line or (
+            number < _LOOKED_AT and line.strip()
+        ):  # cheaper than reading what is somebody else's
             found.add(line, feature, first, last)
     if not found.calls:
         raise ConfigurationError(
@@ -55,23 +74,25 @@ def from_ledger(where: str, feature: str, *, days: int = 30, now: datetime | Non
     return found.measured(feature, where, last)
 
 
-def _lines(where: str) -> Iterator[str]:
-    path = Path(where)
-    files = [path]
-    if path.is_dir():
-        files = sorted(file for suffix in _SUFFIXES for file in path.glob(suffix))
-    elif not path.is_file():
-        files = sorted(Path(name) for name in glob.glob(where, recursive=True))  # noqa: PTH207  # it may be absolute
-    if not files:
-        raise ConfigurationError(
-            f"{where}: there is no ledger; give its directory, a file of it, or a pattern"
-        )
-    for file in files:
+def _lines(sources: list[SourceFile], progress: Callable[[int, int], object] | None) -> Iterator[bytes]:
+    for source in sources:
+        if source.kind != "ledger" or source.path.suffix == ".zst":
+            raise ConfigurationError(
+                f"{source.path}: tokens are measured from a ledger of JSON lines, plain or .gz; name its files alone"
+            )
+    total, before = sum(source.size for source in sources), 0
+    for source in sources:
+        done = before
         try:
-            with file.open(encoding="utf-8", errors="replace") as lines:
-                yield from lines
-        except OSError as error:
-            raise ConfigurationError(f"{file}: the ledger cannot be read ({type(error).__name__})") from error
+            with gzip.open(source.path) if source.compressed else source.path.open("rb") as lines:
+                for number, line in enumerate(lines):
+                    yield line
+                    done += len(line)
+                    if progress is not None and number % _TOLD_EVERY == 0:
+                        progress(min(done, total), total)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ConfigurationError(f"{source.path}: cannot be read to its end: {error}") from error
+        before += source.size
 
 
 class _Tally:
@@ -86,7 +107,7 @@ class _Tally:
         self.others: set[str] = set()
         self.calls = self.batched = self.read = self.written = self.tokens = self.broken = 0
 
-    def add(self, line: str, feature: str, first: date, last: date) -> None:
+    def add(self, line: bytes, feature: str, first: date, last: date) -> None:
         try:
             record: Any = json.loads(line)
             if record["feature"] != feature:
@@ -98,21 +119,20 @@ class _Tally:
                 cost["status"] == "free" and not _AT_ZERO.intersection(cost["reasons"])
             ):
                 return  # on another day, or the vendor did not bill it
-            tokens, usage = record["tokens"], record["usage"] or {}
-            model, user, operation = record["model"], record["user"], record["operation"]
-        except (ValueError, KeyError, TypeError, AttributeError):
+            batched = bool((record["usage"] or {}).get("batch")) or record["operation"].endswith(".batch")
+            model, user = _text(record["model"]), record["user"] and _text(record["user"])
+            # Without tokens the call was paid and not measured: it counts, and its tokens are not known.
+            tokens = None if record["tokens"] is None else _counts(record["tokens"])
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
             self.broken += 1
             return
         self.calls += 1
         self.by_day[day] += 1
         self.models[model] += 1
+        self.batched += batched
         if user is not None:
             self.users.add(user)
-        if usage.get("batch") or operation.endswith(".batch"):
-            self.batched += 1
-        if (
-            tokens is not None
-        ):  # without it the call was paid and not measured: it counts, its tokens are not known
+        if tokens is not None:
             self._add_tokens(tokens)
 
     def _add_tokens(self, tokens: dict[str, int]) -> None:
@@ -145,3 +165,15 @@ class _Tally:
             models=shares(self.models),
             users=len(self.users) or None,
         )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _counts(value: Any) -> dict[str, int]:
+    if not all(isinstance(count, int) and 0 <= count <= _MOST_TOKENS for count in value.values()):
+        raise TypeError("not counts")
+    return dict(value)

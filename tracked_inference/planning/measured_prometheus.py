@@ -9,18 +9,29 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from tracked_inference.errors import ConfigurationError
+from tracked_inference.errors import ConfigurationError, UnavailableError
 from tracked_inference.planning.measured import Distribution, Measured, part, shares, spread
 from tracked_inference.prometheus.queries import grown, selector
 from tracked_inference.prometheus.store import Prometheus, PrometheusError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["from_prometheus"]
 
 _DAY_SECONDS = 86_400
 
 
-def from_prometheus(url: str, feature: str, *, days: int = 30, now: datetime | None = None) -> Measured:
+def from_prometheus(
+    url: str,
+    feature: str,
+    *,
+    days: int = 30,
+    now: datetime | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Measured:
     """
     What a feature did on the last whole UTC days; days without a call before the first one are left out.
 
@@ -31,15 +42,17 @@ def from_prometheus(url: str, feature: str, *, days: int = 30, now: datetime | N
         feature: Which feature.
         days: How many whole days to look back.
         now: Default the clock's.
+        progress: Called with the days that are done with and how many there are.
 
     Raises:
-        ConfigurationError: The store gives no answer, or has no call of the feature on those days.
+        ConfigurationError: The store has no call of the feature on those days.
+        UnavailableError: The store gives no answer.
     """
     midnight = (now or datetime.now(UTC)).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     try:
-        return _Reading(Prometheus(url), feature).measured(midnight, days)
+        return _Reading(Prometheus(url), feature).measured(midnight, days, progress)
     except PrometheusError as error:
-        raise ConfigurationError(f"--from-prometheus: {error}") from error
+        raise UnavailableError(f"--from-prometheus: {error}") from error
 
 
 class _Reading:
@@ -51,7 +64,9 @@ class _Reading:
         self._calls = "ai_inference_calls_total" + selector({"feature": [feature]}, 'outcome!="error"')
         self._tokens = "ai_inference_tokens_total" + selector({"feature": [feature]})
 
-    def measured(self, midnight: datetime, days: int) -> Measured:
+    def measured(
+        self, midnight: datetime, days: int, progress: Callable[[int, int], object] | None
+    ) -> Measured:
         traffic: Counter[int] = Counter()
         inputs: Counter[int] = Counter()
         outputs: Counter[int] = Counter()
@@ -60,6 +75,8 @@ class _Reading:
         all_calls, first = Decimal(0), None
         for back in range(days, 0, -1):
             end = midnight - timedelta(days=back - 1)
+            if progress is not None:
+                progress(days - back, days)
             by_model = self._by("model", self._calls, end)
             calls = sum(by_model.values(), Decimal(0))
             if not calls and first is None:

@@ -261,7 +261,8 @@ def _changes(scenario: Scenario) -> Iterable[tuple[str, Scenario]]:
     """One change at a time, of those that are possible from here."""
 
     def more(name: str, by: Decimal | int) -> Scenario:
-        changed: dict[str, Any] = {name: scenario.at_least_zero(name).expected + by}
+        value = scenario.at_least_zero(name).expected + by
+        changed: dict[str, Any] = {name: Range(value, value, value)}
         return replace(scenario, **changed)
 
     yield "+1,000 input tokens", more("input_tokens", 1000)

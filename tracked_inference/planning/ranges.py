@@ -18,6 +18,8 @@ Quantity: TypeAlias = "Number | Sequence[Number] | Mapping[str, Number] | Range"
 """A value, `(low, expected, high)`, or `{"low": …, "expected": …, "high": …}`."""
 
 _NAMES = ("low", "expected", "high")
+_MOST = Decimal(10) ** 15
+"""More than any feature has of anything; beyond, exact arithmetic would run out of digits."""
 
 
 def exact(name: str, value: object) -> Decimal:
@@ -25,7 +27,7 @@ def exact(name: str, value: object) -> Decimal:
     A number as the decimal it is written as: `0.1` is a tenth and not the nearest binary fraction.
 
     Raises:
-        ConfigurationError: It is no number, not finite, or below 0.
+        ConfigurationError: It is no number, not finite, below 0, or beyond 10^15.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise ConfigurationError(f"{name}={value!r} is not a number")
@@ -34,8 +36,14 @@ def exact(name: str, value: object) -> Decimal:
     except InvalidOperation:  # a subclass of float that prints itself in another way
         number = Decimal(repr(float(value)))
     if not number.is_finite() or number < 0:
-        raise ConfigurationError(f"{name}={value!r} must be a finite number, 0 or more")
+        raise ConfigurationError(f"{name}={value} must be a finite number, 0 or more")
+    if number > _MOST:
+        raise ConfigurationError(f"{name}={value} is more than 10^15, which nothing costs or is used")
     return number
+
+
+def _written(parts: Sequence[object]) -> str:
+    return ":".join(map(str, parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +84,12 @@ class Range:
             number = exact(name, value)
             return cls(number, number, number)
         if len(parts) != len(_NAMES):
-            raise ConfigurationError(f"{name}={value!r} must be one number, or three: low, expected, high")
+            raise ConfigurationError(
+                f"{name}={_written(parts)} must be one number, or three: low, expected, high"
+            )
         low, expected, high = (exact(name, part) for part in parts)
         if not low <= expected <= high:
-            raise ConfigurationError(f"{name}={value!r} must rise from low over expected to high")
+            raise ConfigurationError(f"{name}={_written(parts)} must rise from low over expected to high")
         return cls(low, expected, high)
 
     @property

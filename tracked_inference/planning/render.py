@@ -242,7 +242,7 @@ def as_json(sheet: Sheet) -> str:
 def as_plan(sheet: Sheet) -> str:
     """For `tracked-inference report --against`, which sets what was planned beside what came of it."""
     one = sheet.estimate
-    month = f"{round(one.per_month_usd.expected, 2):f}"
+    month = f"{one.per_month_usd.expected:.2f}"
     return (
         f"# Estimated on {one.at:%Y-%m-%d} by price table {one.price_table}.\n"
         f'[plan]\n{json.dumps(one.scenario.feature)} = {{ month_usd = "{month}" }}'
@@ -268,4 +268,5 @@ def _range(value: Range) -> dict[str, str]:
 def _exact(amount: Decimal) -> str:
     """To a millionth, and further for amounts so small that a millionth would hide them."""
     digits = 6 if not amount or abs(amount) >= Decimal("0.001") else 12
-    return f"{round(amount, digits).normalize():f}"
+    text = f"{amount:.{digits}f}"
+    return text.rstrip("0").rstrip(".")

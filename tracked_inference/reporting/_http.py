@@ -50,11 +50,8 @@ def fetch_json(
         ConfigurationError: The address is none.
         UnavailableError: Nobody answers, or what is answered is no JSON or an error.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise ConfigurationError(f"{url!r} is no address: say http://host:port or https://host")
-    where = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"
-    request = urllib.request.Request(  # noqa: S310  # checked above
+    where = _where(url)
+    request = urllib.request.Request(  # noqa: S310  # http or https: _where saw to it
         url, data=data, headers={"Accept": "application/json", **(headers or {})}
     )
     for attempt in range(_TRIES):
@@ -79,6 +76,17 @@ def fetch_json(
                 f"{where} answered something that is no JSON: is this the right address?"
             ) from None
     raise AssertionError("unreachable")
+
+
+def _where(url: str) -> str:
+    """The address as it may be shown: without a password and without the query."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in {"http", "https"} and parts.hostname:
+            return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    except ValueError:
+        pass
+    raise ConfigurationError(f"{url.partition('?')[0]!r} is no address: say http://host:port or https://host")
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

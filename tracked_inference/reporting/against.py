@@ -16,12 +16,12 @@ import tomllib
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracked_inference.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tracked_inference.reporting.figures import Report
@@ -46,13 +46,14 @@ def read_plan(path: Path) -> dict[str, Decimal]:
     if "traffic" in found and "feature" in found:
         return _estimated(path)
     if "tool" in found and "features" not in found:
-        found = found["tool"].get("tracked-inference", {})
+        found = _table(path, _table(path, found, "tool"), "tracked-inference")
     plan: dict[str, Decimal] = {}
-    for feature, told in found.get("plan", {}).items():
+    for feature, told in _table(path, found, "plan").items():
         month = told.get("month_usd") if isinstance(told, dict) else told
         plan[feature] = _dollars(path, f"plan.{feature}.month_usd", month)
-    for feature, told in found.get("features", {}).items():
-        month = told.get("budget_usd", {}).get("month") if isinstance(told, dict) else None
+    features = _table(path, found, "features")
+    for feature in features:
+        month = _table(path, _table(path, features, feature), "budget_usd").get("month")
         if month is not None:
             plan.setdefault(feature, _dollars(path, f"features.{feature}.budget_usd.month", month))
     if not plan:
@@ -77,25 +78,31 @@ def _estimated(path: Path) -> dict[str, Decimal]:
 
 
 def with_plan(
-    report: Report, plan: Mapping[str, Decimal], only: Mapping[str, object] | None = None
+    report: Report, plan: Mapping[str, Decimal], only: Mapping[str, Sequence[str]] | None = None
 ) -> Report:
     """
     The report with what was planned for its rows and its period.
 
     Features that are planned and were not called are named in a note.
+    A plan names no teams: of a report of some teams alone, the planned features are those that were called.
 
     Raises:
-        ConfigurationError: The report is not by feature, or by more than that and days.
+        ConfigurationError: The report is not by feature alone, or is of a part of each feature's calls.
     """
-    if "feature" not in report.by or len(report.by) > 1:
+    if report.by != ("feature",):
         raise ConfigurationError("a plan is by feature: say --by feature")
+    parts = sorted(set(only or {}) - {"feature", "team"})
+    if parts:
+        raise ConfigurationError(
+            f"a plan is of whole features, and these are the calls of one {parts[0]}: leave that out"
+        )
     months = months_of(report.period)
     rows = tuple(
         replace(row, planned_usd=plan[str(row.key[0])] * months if row.key[0] in plan else None)
         for row in report.rows
     )
     called = {str(row.key[0]) for row in report.rows}
-    wanted = set((only or {}).get("feature", plan))  # type: ignore[call-overload]  # an iterable of names
+    wanted = called if "team" in (only or {}) else set((only or {}).get("feature", plan))
     notes = [*report.notes]
     silent = sorted(name for name in plan if name in wanted and name not in called)
     if silent:
@@ -119,6 +126,13 @@ def months_of(period: Period) -> Decimal:
         )
         start = end
     return months
+
+
+def _table(path: Path, document: dict[str, Any], key: str) -> dict[str, Any]:
+    table = document.get(key, {})
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{path}: {key} must be a table, not {table!r}")
+    return table
 
 
 def _dollars(path: Path, key: str, value: object) -> Decimal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
@@ -12,11 +13,10 @@ from tracked_inference.reporting._http import fetch_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from decimal import Decimal
 
     from tracked_inference.reporting.periods import Period
 
-__all__ = ["KINDS", "Bill", "Charge", "Used", "Vendor", "days_of", "pages", "windows"]
+__all__ = ["KINDS", "Bill", "Charge", "Used", "Vendor", "amount_of", "days_of", "pages", "windows"]
 
 KINDS = ("input", "cache_read", "cache_write", "output", "other")
 """Kinds of tokens that both sides can say, and `other`: searches, sessions and whatever has no tokens."""
@@ -27,13 +27,18 @@ MAX_DAYS = 31
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Tokens of one day, model and kind; `account` is the vendor's workspace, project or key, empty for the default one."""
+    """
+    Tokens of one day, model and kind.
+
+    `account` is the vendor's workspace or project, empty for the default one; `key` that of the calls, where it was asked for.
+    """
 
     day: date
     model: str
     kind: str
     tokens: int
     account: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ class Charge:
     kind: str
     usd: Decimal
     account: str = ""
+    key: str = ""
 
 
 @dataclass(slots=True)
@@ -110,6 +116,19 @@ def windows(start: date, end: date) -> Iterator[tuple[date, date]]:
         stop = min(start + timedelta(days=MAX_DAYS), end)
         yield start, stop
         start = stop
+
+
+def amount_of(value: object) -> Decimal:
+    """
+    An amount as a report writes it.
+
+    Raises:
+        ValueError: It is no finite number.
+    """
+    amount = Decimal(str(value))
+    if not amount.is_finite():
+        raise ValueError(f"an amount of {value}")
+    return amount
 
 
 def pages(

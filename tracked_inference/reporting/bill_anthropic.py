@@ -11,11 +11,11 @@ Token counts are disjoint.
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal
 
-from tracked_inference.errors import UnavailableError
-from tracked_inference.reporting.bill import FORBIDDEN, Bill, Charge, Used, pages
+from tracked_inference.errors import ConfigurationError, UnavailableError
+from tracked_inference.reporting.bill import FORBIDDEN, Bill, Charge, Used, amount_of, pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,13 +39,22 @@ class AnthropicBill:
 
     Args:
         route: `admin`, the documented Admin API, or `analytics`, the newer beta.
+        by_key: Whether to tell the keys of calls apart; the cost report of `admin` does not know them.
+
+    Raises:
+        ConfigurationError: `by_key` of the route `admin`.
     """
 
     name = "anthropic"
     key_variable = "ANTHROPIC_ADMIN_KEY"
 
-    def __init__(self, route: Literal["admin", "analytics"] = "admin") -> None:
+    def __init__(self, route: Literal["admin", "analytics"] = "admin", *, by_key: bool = False) -> None:
+        if by_key and route == "admin":
+            raise ConfigurationError(
+                "the mapping names keys, which the cost report of the route admin does not tell apart: say --route analytics"
+            )
         self.route = route
+        self.by_key = by_key
 
     def read(
         self,
@@ -71,6 +80,8 @@ class AnthropicBill:
                     ("group_by[]", "model"),
                     ("group_by[]", "workspace_id"),
                 ]
+                if self.by_key:
+                    query.append(("group_by[]", "api_key_id"))
                 for row in pages(f"{base}/v1/organizations/analytics/usage", query, headers, hints, advance):
                     _used(bill, _day(row), row["usage"], row["group"])
                 query += [("group_by[]", "cost_type"), ("group_by[]", "token_type")]
@@ -88,6 +99,8 @@ class AnthropicBill:
                 for bucket in pages(f"{base}/v1/organizations/cost_report", cost, headers, hints, advance):
                     for row in bucket["results"]:
                         _charged(bill, _day(bucket), row, row)
+        except ConfigurationError:  # the address is none
+            raise
         except (KeyError, TypeError, ValueError, InvalidOperation, AttributeError) as error:
             raise UnavailableError(
                 f"{base}: a report of a shape that this version does not know: {error!r}"
@@ -109,14 +122,16 @@ def _used(bill: Bill, day: date, row: Mapping[str, Any], group: Mapping[str, Any
     }
     for kind, count in counts.items():
         if count:
-            bill.used.append(
-                Used(day, group.get("model") or "", kind, int(count), group.get("workspace_id") or "")
-            )
+            bill.used.append(Used(day, group.get("model") or "", kind, int(count), *_whose(group)))
 
 
 def _charged(bill: Bill, day: date, row: Mapping[str, Any], group: Mapping[str, Any]) -> None:
     if row.get("currency", "USD").upper() != "USD":
         raise ValueError(f"a charge in {row['currency']}")
     kind = _KIND.get(group.get("token_type") or "", "other")
-    usd = Decimal(str(row["amount"])) / 100  # fractional cents
-    bill.charges.append(Charge(day, group.get("model") or "", kind, usd, group.get("workspace_id") or ""))
+    usd = amount_of(row["amount"]) / 100  # fractional cents
+    bill.charges.append(Charge(day, group.get("model") or "", kind, usd, *_whose(group)))
+
+
+def _whose(group: Mapping[str, Any]) -> tuple[str, str]:
+    return group.get("workspace_id") or "", group.get("api_key_id") or ""

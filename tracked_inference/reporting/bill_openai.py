@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference.errors import UnavailableError
-from tracked_inference.reporting.bill import FORBIDDEN, Bill, Charge, Used, pages
+from tracked_inference.errors import ConfigurationError, UnavailableError
+from tracked_inference.reporting.bill import FORBIDDEN, Bill, Charge, Used, amount_of, pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,10 +27,18 @@ _LINE = re.compile(r"(?P<model>[^\s,|]+)\s*[,|]\s*(?P<what>[\w \-]+)")
 
 
 class OpenAIBill:
-    """Reads OpenAI's reports."""
+    """
+    Reads OpenAI's reports.
+
+    Args:
+        by_key: Whether to tell the keys of calls apart.
+    """
 
     name = "openai"
     key_variable = "OPENAI_ADMIN_KEY"
+
+    def __init__(self, *, by_key: bool = False) -> None:
+        self.by_key = by_key
 
     def read(
         self,
@@ -51,17 +59,19 @@ class OpenAIBill:
         ]
         hints: dict[int, str] = dict.fromkeys((401, 403), f"{FORBIDDEN}; set {self.key_variable}")
         bill = Bill()
+        whose = [("group_by", "project_id"), *([("group_by", "api_key_id")] if self.by_key else [])]
         try:
-            groups = [("group_by", "model"), ("group_by", "project_id")]
             for report in _TOKEN_REPORTS:
                 url = f"{base}/organization/usage/{report}"
-                for bucket in pages(url, [*span, *groups], headers, hints, advance):
+                for bucket in pages(url, [*span, ("group_by", "model"), *whose], headers, hints, advance):
                     for row in bucket["results"]:
                         _used(bill, _day(bucket), row)
-            groups = [("group_by", "line_item"), ("group_by", "project_id")]
-            for bucket in pages(f"{base}/organization/costs", [*span, *groups], headers, hints, advance):
+            query = [*span, ("group_by", "line_item"), *whose]
+            for bucket in pages(f"{base}/organization/costs", query, headers, hints, advance):
                 for row in bucket["results"]:
                     _charged(bill, _day(bucket), row)
+        except ConfigurationError:  # the address is none
+            raise
         except (KeyError, TypeError, ValueError, InvalidOperation, AttributeError) as error:
             raise UnavailableError(
                 f"{base}: a report of a shape that this version does not know: {error!r}"
@@ -90,17 +100,21 @@ def _used(bill: Bill, day: date, row: Mapping[str, Any]) -> None:
     }
     for kind, count in counts.items():
         if count:
-            bill.used.append(Used(day, row.get("model") or "", kind, count, row.get("project_id") or ""))
+            bill.used.append(Used(day, row.get("model") or "", kind, count, *_whose(row)))
 
 
 def _charged(bill: Bill, day: date, row: Mapping[str, Any]) -> None:
-    amount = row.get("amount")
-    if amount is None:
+    amount = row.get("amount") or {}  # its parts may be null, too
+    if amount.get("value") is None:
         return
-    if str(amount.get("currency", "usd")).lower() != "usd":
-        raise ValueError(f"a charge in {amount['currency']}")
+    if (currency := amount.get("currency") or "usd").lower() != "usd":
+        raise ValueError(f"a charge in {currency}")
     model, kind = _line_item(row.get("line_item") or "")
-    bill.charges.append(Charge(day, model, kind, Decimal(str(amount["value"])), row.get("project_id") or ""))
+    bill.charges.append(Charge(day, model, kind, amount_of(amount["value"]), *_whose(row)))
+
+
+def _whose(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row.get("project_id") or "", row.get("api_key_id") or ""
 
 
 def _line_item(text: str) -> tuple[str, str]:

@@ -128,13 +128,15 @@ _HEAVY = frozenset({"lines", "tokens"})
 _LOGGED = 'coalesce(timestamp, "@timestamp", ts, time)'
 _LOGGED_AT = (
     f"coalesce(TRY_CAST({_LOGGED} AS TIMESTAMP),"
-    f" make_timestamp(CAST(round(TRY_CAST({_LOGGED} AS DOUBLE) * 1000000) AS BIGINT)))"
+    f" make_timestamp(TRY_CAST(round(TRY_CAST({_LOGGED} AS DOUBLE) * 1000000) AS BIGINT)))"
 )
 
 _FROM_LOG = {
     **dict.fromkeys(COLUMNS, "NULL"),
     # The line is written at the end of the call, and a call belongs to the day on which it started.
-    "started_at": f"{_LOGGED_AT} - to_microseconds(CAST(round(coalesce(latency_seconds, 0) * 1000000) AS BIGINT))",
+    "started_at": (
+        f"{_LOGGED_AT} - to_microseconds(coalesce(TRY_CAST(round(latency_seconds * 1000000) AS BIGINT), 0))"
+    ),
     **{
         name: name
         for name in (

@@ -14,7 +14,7 @@ from tracked_inference.reporting.rollup import cache_directory, roll_up
 from tracked_inference.reporting.sources import find_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from tracked_inference.reporting.periods import Period
@@ -76,7 +76,8 @@ class Calls:
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query over the view `calls`."""
-        found: list[tuple[Any, ...]] = self._sql.execute(query).fetchall()
+        with _plainly():
+            found: list[tuple[Any, ...]] = self._sql.execute(query).fetchall()
         return found
 
     def names(self, query: str) -> list[str]:
@@ -84,8 +85,14 @@ class Calls:
         return [one[0] for one in self._sql.execute(query).description]
 
     def run(self, statement: str) -> None:
-        """Run a statement, a COPY for instance."""
-        self._sql.execute(statement)
+        """
+        Run a statement, a COPY for instance.
+
+        Raises:
+            OSError: It failed.
+        """
+        with _plainly(OSError, ""):
+            self._sql.execute(statement)
 
     def close(self) -> None:
         """Give back the memory and remove the copies."""
@@ -114,7 +121,7 @@ class Calls:
             try:
                 rolled = roll_up(
                     source,
-                    self._sql.execute,
+                    self.run,
                     lambda count: self._advance(count, total),
                     cache=cache_directory(),
                     scratch=self._scratch,
@@ -139,22 +146,26 @@ class Calls:
         if logs:
             parts.append(self._kept("logged", log_calls(logs, lines=self._lines)))
         nothing = f"SELECT {columns} FROM ({ledger_calls([self._empty()], lines=self._lines)})"
-        self._sql.execute("CREATE TEMP VIEW all_calls AS " + " UNION ALL BY NAME ".join(parts or [nothing]))
-        self._sql.execute(f"CREATE TEMP VIEW calls AS SELECT * FROM all_calls WHERE {during(self._periods)}")
+        with _plainly():
+            self._sql.execute(
+                "CREATE TEMP VIEW all_calls AS " + " UNION ALL BY NAME ".join(parts or [nothing])
+            )
+            self._sql.execute(
+                f"CREATE TEMP VIEW calls AS SELECT * FROM all_calls WHERE {during(self._periods)}"
+            )
         self._advance(total - self._done, total)
 
     def _kept(self, name: str, query: str) -> str:
         """Read JSON once into memory (or the scratch directory), the periods' calls and the damaged lines alone."""
-        self._sql.execute(
-            f"CREATE TEMP TABLE {name} AS SELECT * FROM ({query}) WHERE started_at IS NULL OR {during(self._periods)}"
-        )
+        with _plainly():
+            self._sql.execute(
+                f"CREATE TEMP TABLE {name} AS SELECT * FROM ({query}) WHERE started_at IS NULL OR {during(self._periods)}"
+            )
         return f"SELECT * FROM {name}"
 
     def _parquet_columns(self, path: Path) -> list[str]:
-        try:
+        with _plainly(ConfigurationError, f"{path}: cannot be read as Parquet: "):
             return self.names(f"SELECT * FROM read_parquet({quoted(path)}) LIMIT 0")
-        except Exception as error:
-            raise ConfigurationError(f"{path}: cannot be read as Parquet: {error}") from error
 
     def _as_lines(self, path: Path) -> Path:
         """Parquet of a ledger's own shape, with whatever types its maker chose, as lines again."""
@@ -164,9 +175,10 @@ class Calls:
             )
         target = self._scratch / f"{path.stem}.{len(list(self._scratch.iterdir()))}.jsonl"
         where = during(self._periods, "CAST(started_at AS TIMESTAMP)")
-        self._sql.execute(
-            f"COPY (SELECT * FROM read_parquet({quoted(path)}) WHERE {where}) TO {quoted(target)} (FORMAT json)"
-        )
+        with _plainly():
+            self._sql.execute(
+                f"COPY (SELECT * FROM read_parquet({quoted(path)}) WHERE {where}) TO {quoted(target)} (FORMAT json)"
+            )
         return target
 
     def _empty(self) -> Path:
@@ -178,6 +190,24 @@ class Calls:
         self._done += count
         if self._progress is not None:
             self._progress(self._done, total)
+
+
+@contextlib.contextmanager
+def _plainly(
+    kind: type[Exception] = ConfigurationError, what: str = "the calls cannot be read: "
+) -> Iterator[None]:
+    """DuckDB's errors as ours, in one line: a file that is torn or went away, no memory, no room. Ctrl-C stays Ctrl-C."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.Error, RuntimeError) as error:
+        told = str(error).partition("\n")[0]  # the query that it shows below is ours
+        if "interrupted" in told.lower():
+            raise KeyboardInterrupt from None
+        if isinstance(error, duckdb.Error):
+            raise kind(f"{what}{told}") from error
+        raise
 
 
 def _connect() -> Any:

@@ -89,7 +89,7 @@ def focus_rows(
     accounts: Mapping[str, str] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """
-    The rows, in the order of their periods; decimals, aware times, texts, or None.
+    The rows, in the order of their periods; decimals, aware times, texts, or None. They are summed before this returns.
 
     Args:
         calls: Calls that were opened with their lines.
@@ -106,31 +106,41 @@ def focus_rows(
         " sum(TRY_CAST(line.quantity AS DECIMAL(38,6))), sum(TRY_CAST(line.amount_usd AS DECIMAL(38,18))), count(*)"
         " FROM (SELECT *, unnest(lines) AS line FROM calls WHERE cost_usd IS NOT NULL) GROUP BY ALL"
     )
-    # A gateway's own price has no lines: what was charged is known, what for is not.
+    # A gateway's own price has no lines: what was charged is known, what for is not, so that its unit is the call.
     whole = (
-        f"SELECT {shared}, model, NULL, NULL, NULL, NULL, sum(cost_usd), count(*)"
+        f"SELECT {shared}, model, NULL, NULL, NULL, count(*), sum(cost_usd), count(*)"
         " FROM calls WHERE coalesce(len(lines), 0) = 0 AND cost_usd > 0 GROUP BY ALL"
     )
+    found = calls.ask(f"{lined} UNION ALL {whole} ORDER BY ALL")
     names = [one.name for one in columns_of_version(version)]
-    for row in calls.ask(f"{lined} UNION ALL {whole} ORDER BY ALL"):
-        start, provider, feature, team, table, status, *rest = row
-        values, (model, unit, rate, rules, quantity, amount, count) = rest[: len(tags)], rest[len(tags) :]
-        start = start.replace(tzinfo=UTC)
-        told = _row(start, provider, model, unit, rate, rules or "", quantity, amount)
-        found = {"feature": feature, "team": team, **dict(zip(tags, values, strict=True))}
-        told |= {
-            "BillingAccountId": (accounts or {}).get(provider, provider),
-            "ChargePeriodEnd": start + (timedelta(hours=1) if hourly else timedelta(days=1)),
-            "Tags": json.dumps(
-                {name: value for name, value in found.items() if value is not None}, ensure_ascii=False
-            ),
-            "SkuPriceId": f"{provider}/{model}/{unit or 'whole'}/{rules or 'standard'}/{table or 'none'}",
-            "x_CallCount": count,
-            "x_CostStatus": status,
-            "x_Estimated": True,
-            "x_PriceTableVersion": table or None,
-        }
-        yield {name: told.get(name) for name in names}
+    length = timedelta(hours=1) if hourly else timedelta(days=1)
+    return (
+        {name: told.get(name) for name in names}
+        for told in (_told(row, tags, length, accounts or {}) for row in found)
+    )
+
+
+def _told(
+    row: Sequence[Any], tags: Sequence[str], length: timedelta, accounts: Mapping[str, str]
+) -> dict[str, Any]:
+    """All that is known of a row, by column of any version."""
+    start, provider, feature, team, table, status, *rest = row
+    values, (model, unit, rate, rules, quantity, amount, count) = rest[: len(tags)], rest[len(tags) :]
+    start = start.replace(tzinfo=UTC)
+    said = {"feature": feature, "team": team, **dict(zip(tags, values, strict=True))}
+    return {
+        **_row(start, provider, model, unit, rate, rules or "", quantity, amount),
+        "BillingAccountId": accounts.get(provider, provider),
+        "ChargePeriodEnd": start + length,
+        "Tags": json.dumps(
+            {name: value for name, value in said.items() if value is not None}, ensure_ascii=False
+        ),
+        "SkuPriceId": f"{provider}/{model}/{unit or 'whole'}/{rules or 'standard'}/{table or 'none'}",
+        "x_CallCount": count,
+        "x_CostStatus": status,
+        "x_Estimated": True,
+        "x_PriceTableVersion": table or None,
+    }
 
 
 def _row(
@@ -150,7 +160,7 @@ def _row(
     unit_price = None if rate is None else Decimal(rate) * (MILLION if token else 1)
     listed = amount if rate is None or quantity is None else Decimal(rate) * quantity
     meter = None if unit is None else _METERS.get(unit, unit)
-    consumed = None if unit is None else _CONSUMED.get(unit, "Units")
+    consumed = "Requests" if unit is None else _CONSUMED.get(unit, "Units")
     details = {"x_ModelId": model, "x_TokenType": unit, "x_Rules": rules or None}
     return {
         "BilledCost": amount,
@@ -220,7 +230,7 @@ def write_parquet(
             f" escape = '\"', nullstr = '', timestampformat = '%Y-%m-%dT%H:%M:%SZ', columns = {{{types}}}))"
             f" TO {quoted(path)} (FORMAT parquet)"
         )
-    except Exception as error:
+    except OSError as error:
         raise ConfigurationError(f"{path}: cannot be written: {error}") from error
     return count
 

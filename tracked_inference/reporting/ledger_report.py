@@ -53,6 +53,7 @@ def ledger_report(
         doubtful = "count(*) FILTER (finer), count(*) FILTER (feature IS NULL OR outcome IS NULL)"
         finer, odd = calls.ask(f"SELECT {doubtful} FROM calls")[0]
         damaged, files, logs = calls.damaged, len(calls.files), calls.logs
+        kinds = sorted({one.kind for one in calls.files})
     now = {key: figures for earlier, key, figures in map(_read(len(by)), found) if not earlier}
     before = {key: figures for earlier, key, figures in map(_read(len(by)), found) if earlier}
     notes = []
@@ -63,6 +64,8 @@ def ledger_report(
         )
     if logs:
         notes.append("Amounts from log lines are rounded to six places a call; a ledger is exact.")
+    if len(kinds) > 1:
+        notes.append(f"Read from {' and '.join(kinds)} files: a call that is in both is counted twice.")
     if finer:
         notes.append(
             f"{counted(finer, 'amount has', 'amounts have')} more than 18 digits after the point, rounded there."

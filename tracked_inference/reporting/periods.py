@@ -10,7 +10,7 @@ from tracked_inference.errors import ConfigurationError
 
 __all__ = ["WORDS", "Period", "period_of"]
 
-WORDS = "today, yesterday, 7d, 24h, month, last-month, 2026-11-22, 2026-11, 2026-11-22T10:00"
+WORDS = "today, yesterday, 7d, 24h, month, last-month, 2026-11-22, 2026-W47, 2026-11, 2026-11-22T10:00"
 """Examples of what `--since` and `--until` take, for help texts and error messages."""
 
 
@@ -62,7 +62,7 @@ def period_of(since: str, until: str | None = None, *, now: datetime | None = No
     """
     The period that `--since` and `--until` name.
 
-    `yesterday`, `last-month` and a month (`2026-11`) name their whole span where no `until` is given;
+    `yesterday`, `last-month`, a month (`2026-11`) and an ISO week (`2026-W47`) name their whole span where no `until` is given;
     `today`, `month`, `7d` (from the midnight seven days back), `24h` and a date reach to now.
 
     Raises:
@@ -73,8 +73,6 @@ def period_of(since: str, until: str | None = None, *, now: datetime | None = No
     if until is not None:
         # `--until yesterday` and `--until 2026-11-22` include that day, as people mean it; an instant is that instant.
         end, monthly = _span(until, now, "until")[1], False
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", until):
-            end = _span(until, now, "until")[0] + timedelta(days=1)
     end = min(end, now) if until is None else end
     if end <= start:
         raise ConfigurationError(
@@ -103,13 +101,34 @@ def _span(word: str, now: datetime, option: str) -> tuple[datetime, datetime, bo
         return today - timedelta(days=count * (7 if unit == "w" else 1)), now, False
     try:
         if re.fullmatch(r"\d{4}-\d\d", word):
-            start = datetime.combine(date.fromisoformat(f"{word}-01"), datetime.min.time(), UTC)
+            start = _dated(f"{word}-01")
             return start, _month_start(start + timedelta(days=31)), True
-        at = datetime.fromisoformat(word)
+        if re.fullmatch(r"\d{4}-?W\d\d", word):
+            start = _dated(word)
+            return start, start + timedelta(days=7), False
+        if "T" not in word and " " not in word:
+            start = _dated(word)
+            return start, now if option == "since" else start + timedelta(days=1), False
+        at = _within(datetime.fromisoformat(word))
     except ValueError:
         raise ConfigurationError(f"--{option} {word!r} is no time: say one of {WORDS}") from None
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     return (at, now, False) if option == "since" else (at, at, False)
+
+
+def _dated(word: str) -> datetime:
+    """The first instant of a date, however ISO 8601 writes it."""
+    return _within(datetime.combine(date.fromisoformat(word), datetime.min.time(), UTC))
+
+
+def _within(at: datetime) -> datetime:
+    """An instant that can be reckoned from: the calendar of Python ends at 9999."""
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise ValueError(f"no calls in {at.year}")
+    return at
+
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
 
 
 def _midnight(at: datetime) -> datetime:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from tracked_inference.reporting.bill import Bill
+    from tracked_inference.reporting.bill import Bill, Charge, Used
     from tracked_inference.reporting.periods import Period
 
-__all__ = ["Cell", "Reconciliation", "Side", "read_mapping", "reconcile", "recorded"]
+__all__ = ["Cell", "Reconciliation", "Side", "names_keys", "read_mapping", "reconcile", "recorded"]
 
 Cell = tuple[str, str, str, str]
 """Day, model, kind, team."""
@@ -115,13 +115,21 @@ class Reconciliation:
     notes: tuple[str, ...] = ()
 
     def outside(self, tolerance: Decimal) -> list[str]:
-        """What is further off than the tolerance, in words; empty where the bill is confirmed."""
+        """
+        What is further off than the tolerance, in words; empty where the bill is confirmed.
+
+        A total that agrees does not confirm a bill of which one model is missing and another is there twice.
+        """
         told = []
         total = self.total
         if total.coverage is not None and abs(total.coverage - 1) > tolerance:
             told.append(f"coverage is {total.coverage:.2%}")
+        else:
+            told += self._by_model("missed_usd", total.seen_usd + total.missed_usd, tolerance, "coverage")
         if total.price_error is not None and abs(total.price_error) > tolerance:
             told.append(f"prices are off by {total.price_error:+.2%}")
+        else:
+            told += self._by_model("price_usd", total.seen_usd, tolerance, "price error")
         if total.billed_usd and abs(total.other_usd / total.billed_usd) > tolerance:
             told.append(
                 f"charges without tokens differ by {total.other_usd / total.billed_usd:+.2%} of the bill"
@@ -129,6 +137,13 @@ class Reconciliation:
         if total.coverage is None and total.recorded_usd:
             told.append("calls were recorded and nothing was billed")
         return told
+
+    def _by_model(self, figure: str, whole: Decimal, tolerance: Decimal, what: str) -> list[str]:
+        """Differences of models that cancel out in the total. Those of days may: a batch runs over midnight."""
+        off = ratio(sum((abs(getattr(one, figure)) for one in self.by_model.values()), Decimal(0)), whole)
+        if off is None or off <= tolerance:
+            return []
+        return [f"{what} is right in total and not by model: {off:.2%} cancel out"]
 
 
 def recorded(
@@ -200,18 +215,20 @@ def reconcile(
         vendor: Whose bill.
         period: The days of both.
         canonical: The price table's name of a vendor's model on a day.
-        accounts: Team by the vendor's workspace or project; without it teams are not compared.
+        accounts: Team by the vendor's workspace, project or key, of which the key goes first; without it teams are not compared.
     """
     theirs = Side({}, {})
 
-    def cell(day: date, model: str, kind: str, account: str) -> Cell:
-        return str(day), canonical(model, day) if model else "", kind, (accounts or {}).get(account, "")
+    def cell(one: Used | Charge) -> Cell:
+        teams = accounts or {}
+        team = teams.get(one.key or one.account, teams.get(one.account, ""))
+        return str(one.day), canonical(one.model, one.day) if one.model else "", one.kind, team
 
     for used in bill.used:
-        key = cell(used.day, used.model, used.kind, used.account)
+        key = cell(used)
         theirs.tokens[key] = theirs.tokens.get(key, 0) + used.tokens
     for charge in bill.charges:
-        key = cell(charge.day, charge.model, charge.kind, charge.account)
+        key = cell(charge)
         theirs.usd[key] = theirs.usd.get(key, Decimal(0)) + charge.usd
     notes = [*bill.notes]
     if ours.unpriced_calls:
@@ -223,8 +240,12 @@ def reconcile(
             f"{ours.unmeasured_calls:,} recorded calls have no usage (cut streams, for instance): the vendor billed them."
         )
     plain = _compare(_without_teams(theirs), _without_teams(ours))
-    unknown = (
-        sorted({used.account or "(default)" for used in bill.used} - set(accounts or {})) if accounts else []
+    unknown = sorted(
+        {
+            used.account or "(default)"
+            for used in bill.used
+            if accounts and used.key not in accounts and used.account not in accounts
+        }
     )
     if unknown:
         notes.append(f"Accounts without a team in the mapping: {', '.join(unknown)}.")
@@ -254,6 +275,11 @@ def read_mapping(path: Path) -> dict[str, str]:
     if not isinstance(found, dict) or not found or not all(isinstance(team, str) for team in found.values()):
         raise ConfigurationError(f'{path}: write [accounts] and under it "wrkspc_01AB" = "team"')
     return found
+
+
+def names_keys(accounts: Mapping[str, str] | None) -> bool:
+    """Whether a mapping tells teams apart by key: the vendors' ids of keys begin with `apikey_` or `key_`."""
+    return any(name.startswith(("apikey_", "key_")) for name in accounts or ())
 
 
 def kind_of(unit: str) -> str:

@@ -121,7 +121,11 @@ def to_markdown(report: Report) -> str:
 
 
 def to_csv(report: Report) -> str:
-    """Every figure of every row, exact; empty is not known. The last row, whose dimensions say `total`, is of all calls."""
+    """
+    Every figure of every row, exact; empty is not known. The last row, whose dimensions say `total`, is of all calls.
+
+    A value that a spreadsheet would run as a formula has an apostrophe before it.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     before = report.total.before is not None
@@ -134,7 +138,7 @@ def to_csv(report: Report) -> str:
             cells.append(row.before.cost_usd if row.before is not None else None)
         if report.total.planned_usd is not None:
             cells.append(row.planned_usd)
-        writer.writerow([*("" if key is None else key for key in keys), *map(_cell, cells)])
+        writer.writerow([*map(_harmless, keys), *map(_cell, cells)])
     return buffer.getvalue()
 
 
@@ -186,6 +190,11 @@ def _count(value: int | None) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+def _harmless(key: str | None) -> str:
+    """A user or a tag comes from outside: `=cmd()` is one."""
+    return "" if key is None else f"'{key}" if key.startswith(("=", "+", "-", "@", "\t", "\r")) else key
 
 
 def _cell(value: Any) -> str:

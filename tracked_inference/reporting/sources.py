@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 import re
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,7 +16,7 @@ from tracked_inference.errors import ConfigurationError
 from tracked_inference.sinks._ledger_line import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tracked_inference.reporting.periods import Period
 
@@ -84,7 +86,7 @@ def find_sources(places: Iterable[str | Path]) -> list[SourceFile]:
 def _expand(place: str) -> Iterable[Path]:
     path = Path(place).expanduser()
     if path.is_dir():
-        return [one for one in path.rglob("*") if one.is_file() and _stem_suffix(one)[1] in _IN_DIRECTORIES]
+        return [one for one in _below(path) if _stem_suffix(one)[1] in _IN_DIRECTORIES and one.is_file()]
     if path.is_file():
         later = [
             one for one in path.parent.glob(f"{glob.escape(path.stem)}.*{path.suffix}") if _follows(path, one)
@@ -93,6 +95,18 @@ def _expand(place: str) -> Iterable[Path]:
     if glob.has_magic(place):
         return [Path(one) for one in glob.glob(str(path), recursive=True) if Path(one).is_file()]  # noqa: PTH207  # absolute patterns
     return []
+
+
+def _below(directory: Path) -> Iterator[Path]:
+    """All that is below a directory; a part that may not be looked into is an error, as its calls would be missing."""
+
+    def refuse(error: OSError) -> None:
+        raise ConfigurationError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+    for folder, folders, names in os.walk(directory, onerror=refuse):
+        if "lost+found" in folders:  # every volume has one, and its owner is root
+            folders.remove("lost+found")
+        yield from (Path(folder, name) for name in names)
 
 
 def _follows(first: Path, other: Path) -> bool:
@@ -113,6 +127,8 @@ def _source(path: Path) -> SourceFile | None:
         kind = _kind(path)
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (EOFError, zlib.error) as error:
+        raise ConfigurationError(f"{path}: cannot be read: it was not packed to its end ({error})") from error
     named = _DAY.match(path.name)
     day = None
     if named and kind != "log":

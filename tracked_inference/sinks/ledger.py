@@ -6,6 +6,7 @@ a file that is full or whose day is over is simply no longer appended to.
 
 - One line is one `write` to a descriptor opened for appending, which the kernel puts whole at the end of the file.
 - A process that dies leaves at most its last line unfinished; whoever writes next starts a line of its own.
+  A line that is being written looks unfinished too, for microseconds: it is looked at again before its writer is taken for dead.
 - Lines are handed to the operating system at once, so a killed process loses nothing that was written;
   they are not synced to the disk, so a power cut may lose the last seconds.
 - A network file system that does not append atomically (NFS) may mix the lines of several machines:
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from datetime import UTC
 from pathlib import Path
 from threading import Lock
@@ -38,6 +40,10 @@ DEFAULT_MAX_BYTES = 1 << 30
 _MAX_OPEN = 4
 """Files held open at once: around midnight two days are written, and batches bring lines of days before."""
 
+_PATIENCE_SECONDS = 0.05
+"""So long is an unfinished last line looked at before its writer is taken for dead; a living one needs microseconds."""
+
+_pause, _clock = time.sleep, time.monotonic
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".log"})
 
@@ -143,13 +149,14 @@ class LedgerSink:
 class _File:
     """One open file of the ledger."""
 
-    __slots__ = ("_descriptor", "_identity", "_path")
+    __slots__ = ("_descriptor", "_identity", "_path", "_torn")
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor = os.open(path, _FLAGS, 0o600)
         now = os.fstat(self._descriptor)
         self._identity = (now.st_dev, now.st_ino)
+        self._torn = 0
 
     def size(self) -> int | None:
         """The size in bytes; None when the file was moved or removed, so that nothing is written where nobody reads."""
@@ -161,13 +168,25 @@ class _File:
 
     def append(self, line: bytes, size: int) -> None:
         """Write a line in one piece, and before it a newline where somebody died in the middle of the last one."""
-        if size and not self._ends_with_newline(size):
+        if size and not self._ends_with_newline(size) and self._is_torn():
             line = b"\n" + line
         written = os.write(self._descriptor, line)
         if written != len(line):
             raise OSError(
                 f"{self._path}: {written} of {len(line)} bytes of a line were written: the disk may be full"
             )
+
+    def _is_torn(self) -> bool:
+        """Whether the last line stays unfinished: one that another process is writing this very moment is seen in parts."""
+        deadline = _clock() + _PATIENCE_SECONDS
+        while True:
+            size = os.fstat(self._descriptor).st_size
+            if not size or self._ends_with_newline(size):
+                return False
+            if size == self._torn or _clock() > deadline:
+                self._torn = size  # a disk that is full is not waited for with every line
+                return True
+            _pause(_PATIENCE_SECONDS / 50)
 
     def _ends_with_newline(self, size: int) -> bool:
         if hasattr(os, "pread"):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tracked_inference.attribution import current_attribution
 from tracked_inference.errors import BudgetExceededError, ConfigurationError, UnpricedModelError
 from tracked_inference.record import InferenceResult
+from tracked_inference.registry import warn_undeclared
 from tracked_inference.tracking.births import Births
 from tracked_inference.tracking.call import Call
 from tracked_inference.tracking.faults import Faults
@@ -172,9 +173,12 @@ class Meter:
         who = own if around is None else around.over(own)
         call.feature = who.feature or ""
         call.team = who.team or ""
-        if around is not None and around.team is None and self.declared is not None:
+        if around is not None and self.declared is not None:
             declared = self.declared.get(call.feature)
-            call.team = declared.team if declared is not None else call.team
+            if declared is None:
+                warn_undeclared(call.feature, self.declared)
+            elif around.team is None:
+                call.team = declared.team
         if who.user is not None:
             call.user = who.user
         call.tags = who.tags
