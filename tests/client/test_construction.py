@@ -13,6 +13,7 @@ from prometheus_client import generate_latest
 from tests.conftest import CLAUDE, GPT, done, every, new_claude, new_gpt, value_of
 from tracked_inference import PriceTable, TrackedClient, attribute, track
 from tracked_inference.errors import (
+    AttributionError,
     ConfigurationError,
     TrackedInferenceError,
     UnpricedModelError,
@@ -490,3 +491,21 @@ async def test_nothing_of_an_ordinary_call_is_logged_as_a_fault(claude, caplog):
         await done(claude.messages.create(**CLAUDE))
 
     assert [one for one in caplog.records if one.name == "tracked_inference"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            {"team": "discovery"},
+            "feature is missing: give a name, feature='document_summarisation' for instance",
+        ),
+        ({"feature": "search"}, "team is missing: give a name, team='documents' for instance"),
+    ],
+)
+async def test_an_untagged_client_is_refused(plain_claude, words, message):
+    """A client must say what its calls are for and who pays; without, the error says which word is missing."""
+    with pytest.raises(AttributionError) as refused:
+        TrackedClient(plain_claude, **words, sinks=[])
+
+    assert str(refused.value) == message

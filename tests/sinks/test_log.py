@@ -79,7 +79,16 @@ def test_an_unpriced_model_is_told_once():
     told = [line for line in lines if line["event"] == "ai.inference.unpriced"]
 
     assert len(told) == 1
-    assert "docs/howto/prices.md" in told[0]["mend"]
+    assert "docs/howto/prices.md" in told[0]["hint"]
+
+
+def test_an_address_that_nobody_knows_is_told_as_such():
+    """A call through a proxy that nobody named has a model that is known: what is missing is who sells it."""
+    with structlog.testing.capture_logs() as lines:
+        LogSink()(record(model="proxy:8080/gpt-4o", cost=cost("unpriced", None, "unknown_seller")))
+
+    assert lines[-1]["event"] == "ai.inference.unpriced"
+    assert "provider=" in lines[-1]["hint"]
 
 
 def test_optional_fields():

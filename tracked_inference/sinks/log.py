@@ -45,11 +45,16 @@ class LogSink:
                 provider=record.provider,
                 reasons=list(record.cost.reasons),
                 price_table=record.cost.table_version,
-                mend="add the model to the price file that TRACKED_INFERENCE_PRICES names: see docs/howto/prices.md",
+                hint=_WHO_SELLS if "unknown_seller" in record.cost.reasons else _ADD_MODEL,
             )
 
 
 _MAX_TOLD = 1000
+_ADD_MODEL = "add the model to the price file that TRACKED_INFERENCE_PRICES names: see docs/howto/prices.md"
+_WHO_SELLS = (
+    "say who sells at this address, TrackedClient(..., provider='openai') for instance, or under base_urls in the price file:"
+    " see docs/howto/prices.md"
+)
 _OUTPUT, _READ, _WRITTEN = (
     frozenset(unit for unit in TOKEN_UNITS if unit.startswith(kind))
     for kind in ("output", "cache_read", "cache_write")
