@@ -341,6 +341,26 @@ async def test_complete_is_the_same_for_both_vendors(claude, gpt, records):
     assert from_gpt.latency_seconds == records[1].duration_seconds
 
 
+@pytest.mark.parametrize(
+    ("seller", "sent"),
+    [("openai", {"max_completion_tokens": 64}), ("llm.example.com", {"max_tokens": 64})],
+)
+async def test_complete_takes_max_tokens_for_either_vendor(plain_gpt, tracked, vendor, seller, sent):
+    """OpenAI's newer models refuse `max_tokens` under that name; what is compatible with OpenAI may know no other."""
+    await done(tracked(plain_gpt, provider=seller).complete([], model="gpt-5-mini", max_tokens=64))
+
+    assert vendor.requests[-1].json == {"model": "gpt-5-mini", "messages": [], **sent}
+
+
+async def test_complete_sends_what_names_the_limit_itself(plain_gpt, tracked, vendor):
+    """A caller who knows OpenAI's name for it is not second-guessed."""
+    await done(
+        tracked(plain_gpt, provider="openai").complete([], model="gpt-5-mini", max_completion_tokens=64)
+    )
+
+    assert vendor.requests[-1].json["max_completion_tokens"] == 64
+
+
 async def test_complete_with_a_tool_only_answer(claude, gpt, vendor):
     """Tool calls have no text."""
     tools = Answer.using({"input": 1, "output": 1}, tool_calls=(ToolCall("weather", {"city": "Oslo"}),))
