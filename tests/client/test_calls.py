@@ -227,6 +227,27 @@ async def test_calls_inside_of_a_call(kind, claude, records, vendor, tracked):
     assert (records.one.attempts, records.one.cost.status) == (1, "exact")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_that_middleware_sends_twice(claude, records, stream):
+    """Both answers are billed and the caller gets the last one's usage: what is known is a lower bound, and not exact."""
+
+    class Middleware(anthropic.Middleware):
+        def handle(self, request, call_next):
+            call_next(request).close()
+            return call_next(request)
+
+        async def handle_async(self, request, call_next):
+            await (await call_next(request)).close()
+            return await call_next(request)
+
+    answer = await done(claude.with_middleware(Middleware()).messages.create(**CLAUDE, stream=stream))
+    if stream:
+        await every(answer)
+
+    assert (records.one.attempts, str(records.one.cost.total_usd)) == (2, CLAUDE_USD)
+    assert (records.one.cost.status, records.one.cost.reasons) == ("lower_bound", ("earlier_answer",))
+
+
 # Batches
 
 

@@ -215,6 +215,8 @@ def _hooks(base: Any) -> dict[str, Any]:
         def _process_response(self: Any, *, response: Any, **more: Any) -> Any:
             call = _current.get()
             if call is not None:
+                if call.response is not None:  # middleware asked more than once
+                    call.lost_answers += 1
                 call.response = response
             return base._process_response(self, response=response, **more)
 
