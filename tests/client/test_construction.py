@@ -493,6 +493,15 @@ async def test_nothing_of_an_ordinary_call_is_logged_as_a_fault(claude, caplog):
     assert [one for one in caplog.records if one.name == "tracked_inference"] == []
 
 
+async def test_signatures_are_those_of_what_is_called(plain_claude, plain_gpt):
+    """`help(TrackedClient)` and an editor name its arguments; the class of a tracked client takes the vendor's."""
+    assert inspect.signature(TrackedClient) == inspect.signature(track)
+    for plain in (plain_claude, plain_gpt):
+        client = TrackedClient(plain, **WORDS)
+
+        assert inspect.signature(type(client)) == inspect.signature(type(plain))
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
