@@ -17,13 +17,13 @@ PYTEST := -m pytest -q
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-oldest test-middle test-newest lint bench bench-peers accuracy screenshots vendor-suites frameworks policies sdk-canary audit scale fuzz clean
 
-help:  ## Say what can be made.
+help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.demo  ## Watch what five features cost, without a key; ARGS="--seconds 0 --prometheus" for instance.
+demo: $(VENV)/.demo  ## Watch what five features cost, without a key; for instance with ARGS="--seconds 0 --prometheus".
 	@$(RUN)/tracked-inference demo $(ARGS)
 
-test: $(OLDEST)/.test $(MIDDLE)/.test $(VENV)/.test  ## Test all: what meets the SDKs on three generations of them, everything on the newest.
+test: $(OLDEST)/.test $(MIDDLE)/.test $(VENV)/.test  ## Run all tests: what meets the SDKs on three generations of them, everything on the newest.
 	@failed=0; for lane in oldest middle newest; do $(MAKE) --no-print-directory -s test-$$lane || failed=1; done; exit $$failed
 
 test-oldest: $(OLDEST)/.test  ## Test what meets the SDKs on their oldest generation.
@@ -44,7 +44,7 @@ lint: $(VENV)/.test  ## Check style and types.
 	@$(RUN)/mypy tracked_inference/client.py  # which its stub would hide
 	@$(RUN)/pyright --pythonpath $(RUN)/python
 
-bench: $(VENV)/.test  ## Time what must be fast, side by side with what it is compared with.
+bench: $(VENV)/.test  ## Time what must be fast, side by side with its baseline.
 	@set -e; for bench in $(filter-out %/bench_peers.py,$(sort $(wildcard tests/benchmarks/bench_*.py))); do \
 		$(RUN)/python -m "tests.benchmarks.$$(basename "$$bench" .py)" $(ARGS); done
 
@@ -62,12 +62,12 @@ vendor-suites: $(VENV)/.test  ## Run the vendors' own test suites, plain and tra
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python tests/vendor_suites/run.py \
 		$(or $(ARGS),--download anthropic==2.12.0 --download openai==3.54.0)
 
-sdk-canary: $(VENV)/.test  ## Say what in the newest released SDKs nobody has looked at: endpoints, usage fields, stream events.
+sdk-canary: $(VENV)/.test  ## List what is new and unreviewed in the newest SDKs: endpoints, usage fields, stream events.
 	@$(UV) venv -q --allow-existing --python $(RUN)/python .venv-canary
 	@$(UV) pip install -q --upgrade --python .venv-canary/bin/python -e '.[anthropic,openai]'
 	@.venv-canary/bin/python -m tests.sdk_canary $(ARGS)
 
-audit: | $(UV)  ## Write a bill of materials (build/sbom.json), and ask the advisory database; wants the internet.
+audit: | $(UV)  ## Write a bill of materials (build/sbom.json), and ask the advisory database; needs the internet.
 	@$(UV) venv -q --clear --python $(RUN)/python .venv-audited && $(UV) pip install -q --python .venv-audited/bin/python '.[all]'
 	@$(UV) venv -q --allow-existing --python $(RUN)/python .venv-audit
 	@$(UV) pip install -q --python .venv-audit/bin/python pip-audit cyclonedx-bom
@@ -92,7 +92,7 @@ policies: | $(UV)  ## Test the tagging policies on those who enforce them, in an
 	@$(UV) pip install -q --python .venv-policies/bin/python -e '.[cli]' --group policy-linters
 	@.venv-policies/bin/python $(PYTEST) tests/cloud/policies $(ARGS)
 
-clean:  ## Remove everything that was made.
+clean:  ## Remove everything that was built.
 	rm -rf $(VENV) $(OLDEST) $(MIDDLE) .venv-frameworks .venv-frameworks-instructor .venv-policies .venv-canary .venv-audit .venv-audited .venv-fuzz .venv-peers .vendor-suites build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

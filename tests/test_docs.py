@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tracked_inference.record import CallRecord
+from tracked_inference.record import CallRecord, InferenceResult
 from tracked_inference.sinks.catalogue import METRICS
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -30,10 +30,11 @@ def test_the_metrics_page_is_the_catalogue():
 
 
 def test_the_record_page_names_every_attribute():
-    """Every attribute of a record has its row."""
-    told = {name for row in rows("reference/record.md") for name in re.findall(r"`(\w+)`", row[0])}
+    """Every attribute of a record and of what `complete()` answers has its row."""
+    told = [name for row in rows("reference/record.md") for name in re.findall(r"`(\w+)`", row[0])]
+    record, result = set(CallRecord.__dataclass_fields__), set(InferenceResult.__dataclass_fields__)
 
-    assert told == set(CallRecord.__dataclass_fields__)
+    assert (set(told[: len(record)]), set(told[len(record) :])) == (record, result)
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)

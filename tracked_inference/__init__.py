@@ -1,4 +1,4 @@
-"""See what every LLM call costs, per feature and team, while it happens."""
+"""See what every LLM call costs, per feature and team, as it happens."""
 
 from typing import TYPE_CHECKING, Any
 

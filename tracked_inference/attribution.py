@@ -222,15 +222,13 @@ def check_slug(word: str, value: object) -> str:
     """
     if is_slug(value):
         return str(value)
-    nearest = nearest_slug(value) if value is not None else ""
-    mend = (
-        f"did you mean {nearest!r}?"
-        if nearest
-        else f"give one, {_EXAMPLE.get(word, 'checkout')!r} for instance"
-    )
+    if value is None:
+        raise AttributionError(f"{word} is missing: give a name, {word}={_EXAMPLE[word]!r} for instance")
+    nearest = nearest_slug(value)
+    hint = f"did you mean {nearest!r}?" if nearest else f"give one, {_EXAMPLE[word]!r} for instance"
     raise AttributionError(
         f"{word}={value!r} is not a legal name: lower-case letters, digits, '_' and '-', a letter or digit at both ends,"
-        f" at most {MAX_LENGTH} characters; {mend}"
+        f" at most {MAX_LENGTH} characters; {hint}"
     )
 
 

@@ -131,6 +131,10 @@ class _Meta(type):
     It is the metaclass and not `__new__`, because Python would call the vendor's `__init__` on what `__new__` returns.
     """
 
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        return inspect.signature(track if cls is TrackedClient else getattr(cls, BASE))
+
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is TrackedClient:
             return track(*args, **kwargs)

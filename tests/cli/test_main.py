@@ -30,6 +30,16 @@ def test_every_command_can_be_asked_for_help(name, capsys):
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_is_whole(name, capsys):
+    """In 80 columns no summary of a subcommand is cut off, and no markup of the docstring is left in."""
+    main([name, "--help"])
+
+    out = capsys.readouterr().out
+    assert "\\b" not in out
+    assert "..." not in out.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_has_a_summary_and_an_extra_that_exists(name):
     """The help of the program has one line a command; what a command misses can be installed by a real extra."""
     import importlib.metadata

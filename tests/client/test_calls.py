@@ -238,6 +238,27 @@ async def test_calls_inside_of_a_call(kind, claude, records, vendor, tracked):
     assert (records.one.attempts, records.one.cost.status) == (1, "exact")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_that_middleware_sends_twice(claude, records, stream):
+    """Both answers are billed and the caller gets the last one's usage: what is known is a lower bound, and not exact."""
+
+    class Middleware(anthropic.Middleware):
+        def handle(self, request, call_next):
+            call_next(request).close()
+            return call_next(request)
+
+        async def handle_async(self, request, call_next):
+            await (await call_next(request)).close()
+            return await call_next(request)
+
+    answer = await done(claude.with_middleware(Middleware()).messages.create(**CLAUDE, stream=stream))
+    if stream:
+        await every(answer)
+
+    assert (records.one.attempts, str(records.one.cost.total_usd)) == (2, CLAUDE_USD)
+    assert (records.one.cost.status, records.one.cost.reasons) == ("lower_bound", ("earlier_answer",))
+
+
 # Batches
 
 
@@ -392,6 +413,26 @@ async def test_complete_is_the_same_for_both_vendors(claude, gpt, records):
     assert from_claude.estimated_cost_usd == pytest.approx(float(CLAUDE_USD))
     assert from_gpt.estimated_cost_usd == pytest.approx(float(GPT_USD))
     assert from_gpt.latency_seconds == records[1].duration_seconds
+
+
+@pytest.mark.parametrize(
+    ("seller", "sent"),
+    [("openai", {"max_completion_tokens": 64}), ("llm.example.com", {"max_tokens": 64})],
+)
+async def test_complete_takes_max_tokens_for_either_vendor(plain_gpt, tracked, vendor, seller, sent):
+    """OpenAI's newer models refuse `max_tokens` under that name; what is compatible with OpenAI may know no other."""
+    await done(tracked(plain_gpt, provider=seller).complete([], model="gpt-5-mini", max_tokens=64))
+
+    assert vendor.requests[-1].json == {"model": "gpt-5-mini", "messages": [], **sent}
+
+
+async def test_complete_sends_what_names_the_limit_itself(plain_gpt, tracked, vendor):
+    """A caller who knows OpenAI's name for it is not second-guessed."""
+    await done(
+        tracked(plain_gpt, provider="openai").complete([], model="gpt-5-mini", max_completion_tokens=64)
+    )
+
+    assert vendor.requests[-1].json["max_completion_tokens"] == 64
 
 
 async def test_complete_with_a_tool_only_answer(claude, gpt, vendor):

@@ -13,6 +13,7 @@ from prometheus_client import generate_latest
 from tests.conftest import CLAUDE, GPT, done, every, new_claude, new_gpt, value_of
 from tracked_inference import PriceTable, TrackedClient, attribute, track
 from tracked_inference.errors import (
+    AttributionError,
     ConfigurationError,
     TrackedInferenceError,
     UnpricedModelError,
@@ -513,3 +514,30 @@ async def test_nothing_of_an_ordinary_call_is_logged_as_a_fault(claude, caplog):
         await done(claude.messages.create(**CLAUDE))
 
     assert [one for one in caplog.records if one.name == "tracked_inference"] == []
+
+
+async def test_signatures_are_those_of_what_is_called(plain_claude, plain_gpt):
+    """`help(TrackedClient)` and an editor name its arguments; the class of a tracked client takes the vendor's."""
+    assert inspect.signature(TrackedClient) == inspect.signature(track)
+    for plain in (plain_claude, plain_gpt):
+        client = TrackedClient(plain, **WORDS)
+
+        assert inspect.signature(type(client)) == inspect.signature(type(plain))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            {"team": "discovery"},
+            "feature is missing: give a name, feature='document_summarisation' for instance",
+        ),
+        ({"feature": "search"}, "team is missing: give a name, team='documents' for instance"),
+    ],
+)
+async def test_an_untagged_client_is_refused(plain_claude, words, message):
+    """A client must say what its calls are for and who pays; without, the error says which word is missing."""
+    with pytest.raises(AttributionError) as refused:
+        TrackedClient(plain_claude, **words, sinks=[])
+
+    assert str(refused.value) == message

@@ -68,6 +68,16 @@ def test_one_round_has_no_rates(demo):
     assert "$/hour" not in drawn(table(demo, title="", width=80))
 
 
+def test_a_feature_without_a_latency_has_a_dash(demo):
+    """Nobody waits for a batch: its p95 is a dash, where a gap would look like a fault."""
+    demo.tally.features["contract_review"]._latencies.clear()
+
+    lines = drawn(table(demo, title="", width=80)).splitlines()
+    row = next(line for line in lines if line.startswith("contract_review"))
+
+    assert row.split()[-2:] == ["-", "17"]
+
+
 def test_before_the_first_call_there_is_nothing_to_divide():
     """The table can be drawn before anything has happened."""
     text = drawn(table(Demo(Plan()), title="", width=80))
@@ -86,9 +96,10 @@ def test_the_ending_tells_what_happened(demo):
 
     assert "the vendor billed $0.1 for 5 calls; the records say the same, to the last digit." in text
     assert (
-        "1 call cut short, as when a user leaves: the vendor billed $0.0042 and told the client of $0" in text
+        "1 call cut short, as when a user leaves: the vendor billed $0.0042 but told the client of only $0;"
+        in text
     )
-    assert "3 times a rate limit refused a request and the SDK sent it again; the call counts once." in text
+    assert "The SDK retried 3 requests that hit a rate limit; each call counts once." in text
     assert "1 call failed and cost nothing." in text
     assert "2 calls of support_chat went to gpt-6-nano-preview, which has no price" in text
     assert "tracked-inference grafana export" in text

@@ -216,7 +216,10 @@ def test_16_a_batch_row_of_its_own_wins():
     cached = gpt("gpt-5.4", chat(1000, 1000, cached_tokens=400), batch=True)
 
     assert (plain.status, plain.total_usd) == ("exact", D("0.005"))  # 1000 x 1 + 1000 x 4
-    assert (cached.status, cached.total_usd) == ("exact", D("0.008302"))  # 600 x 1.25 + 400 x 0.13 + 1000 x 7.5
+    assert (cached.status, cached.total_usd) == (
+        "exact",
+        D("0.008302"),
+    )  # 600 x 1.25 + 400 x 0.13 + 1000 x 7.5
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_an_unpriced_model_is_told_once():
     lines = told(new, new, sinks=2)
 
     assert len(lines) == 1
-    assert "docs/howto/prices.md" in lines[0]["mend"]
+    assert "docs/howto/prices.md" in lines[0]["hint"]
 
 
 def test_a_unit_without_a_price_is_told_too():
@@ -107,6 +107,13 @@ def test_a_logger_of_ones_own_is_told_by_itself():
             sink(new)
 
     assert [line["event"] for line in lines].count("ai.inference.unpriced") == 2
+
+
+def test_an_address_that_nobody_knows_is_told_as_such():
+    """A call through a proxy that nobody named has a model that is known: what is missing is who sells it."""
+    lines = told(record(model="proxy:8080/gpt-4o", cost=cost("unpriced", None, "unknown_seller")))
+
+    assert "provider=" in lines[-1]["hint"]
 
 
 def test_optional_fields():

@@ -51,10 +51,10 @@ COMMANDS: dict[str, Entry] = {
     "orphans": Entry("tracked_inference.cli.orphans:command", "Find cloud resources nobody uses.", "aws"),
     "prices": Entry("tracked_inference.cli.prices:command", "List, explain and check prices."),
     "reconcile": Entry(
-        "tracked_inference.cli.reconcile:command", "Hold the ledger against the vendor's bill.", "report"
+        "tracked_inference.cli.reconcile:command", "Compare the ledger with the vendor's bill.", "report"
     ),
     "report": Entry(
-        "tracked_inference.cli.report:command", "Say what calls cost, from the ledger.", "report"
+        "tracked_inference.cli.report:command", "Show what calls cost, from the ledger.", "report"
     ),
     "tags": Entry("tracked_inference.cli.tags:command", "Check tags of cloud resources.", "aws"),
 }

@@ -135,16 +135,13 @@ def command(
     as_json_: bool,
     **numbers: Any,
 ) -> None:
-    r"""
+    """
     Estimate what a feature costs a month, from flags or from a TOML FILE kept beside it; flags win.
 
     A number that is not known is given as low:expected:high.
 
-    \b
-    Exit 0: estimated, and within the budget if there is one.
-    Exit 1: over the budget.
-    Exit 2: a file, an argument or a model cannot be used.
-    Exit 3: the Prometheus of --from-prometheus does not answer.
+    Exit 0: estimated, and within the budget if there is one. 1: over the budget. 2: a file, an argument or a model
+    cannot be used. 3: the Prometheus of --from-prometheus does not answer.
     """
     try:
         declared = _declared(feature, config)

@@ -26,7 +26,7 @@ def command() -> None:
     """Write the ledger in the forms that other tools read."""
 
 
-@command.command()
+@command.command(short_help="Write FOCUS rows, as CSV or Parquet.")
 @ledger_argument
 @click.option("--since", default="last-month", show_default=True, help="The first day; UTC.")
 @click.option("--until", help="The last day, included; UTC. Default: the end of --since's own span.")

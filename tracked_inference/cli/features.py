@@ -30,7 +30,7 @@ def command() -> None:
     """Check and list the features that the registry file declares."""
 
 
-@command.command()
+@command.command(short_help="Check the registry file.")
 @_path
 @_json
 def check(path: Path | None, *, as_json: bool) -> None:

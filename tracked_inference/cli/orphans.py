@@ -258,7 +258,7 @@ def policy(only: tuple[str, ...], role_arns: tuple[str, ...], *, live_prices: bo
     click.echo(iam_policy(declared_actions(only, live_prices=live_prices), role_arns), nl=False)
 
 
-@command.command()
+@command.command(short_help="Print the rates in use, in the shape of a --prices file.")
 @_REGIONS
 @click.option("--prices", "price_file", type=_FILE, help="Your own rates, over the list prices.")
 @click.option("--live-prices", is_flag=True, help="Ask AWS for the list prices of today.")

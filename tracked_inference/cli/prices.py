@@ -136,7 +136,7 @@ def _short(amount: Decimal) -> str:
     return format(amount.normalize(), "f")
 
 
-@command.command()
+@command.command(short_help="Show every rate of a model that is in force.")
 @click.argument("model")
 @click.option("--provider", help="Who sells it; default the maker, or what stands before a slash in MODEL.")
 @_at
@@ -224,7 +224,7 @@ def _rate(unit: str, rate: Decimal) -> str:
     return f"{_short(rate * UNITS[unit])} per {UNITS[unit]:,}"
 
 
-@command.command()
+@command.command(short_help="Explain what a saved response costs, line by line.")
 @click.argument("response", type=_existing)
 @click.option("--provider", help="Who sold the call; default the vendor whose format it is.")
 @click.option(

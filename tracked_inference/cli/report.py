@@ -87,7 +87,7 @@ def command(
     **chosen: tuple[str, ...],
 ) -> None:
     """
-    Say what calls cost during a period: from the ledger at LEDGER (directories, files, globs), or from Prometheus.
+    Show what calls cost during a period: from the ledger at LEDGER (directories, files, globs), or from Prometheus.
 
     Without LEDGER the variable TRACKED_INFERENCE_LEDGER names it.
     Exits 0; 1 with --fail-over-plan where a row is above its plan; 2 for wrong input; 3 where a Prometheus does not answer.

@@ -77,7 +77,7 @@ def _standard(environments: tuple[str, ...], allowed: tuple[str, ...], label_pre
     return replace(standard, environments=environments) if environments else standard
 
 
-@command.command()
+@command.command(short_help="Check plans, templates and manifests.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--format", "output", type=click.Choice(["table", "json", "sarif", "github"]), default="table",

@@ -141,14 +141,14 @@ def _notes(demo: Demo) -> Iterator[RenderableType]:
     if check.cut_calls:
         yield Text(
             f"{_calls(check.cut_calls)} cut short, as when a user leaves: the vendor billed"
-            f" ${exact(check.cut_billed_usd)} and told the client of ${exact(check.cut_tracked_usd)};"
+            f" ${exact(check.cut_billed_usd)} but told the client of only ${exact(check.cut_tracked_usd)};"
             " counted as unmeasured, not as zero."
         )
     retries = sum(one.retries for one in demo.tally.features.values())
     if retries:
         yield Text(
-            f"{retries:,} time{'' if retries == 1 else 's'} a rate limit refused a request and the SDK sent it again;"
-            " the call counts once."
+            f"The SDK retried {retries:,} request{'' if retries == 1 else 's'} that hit a rate limit;"
+            " each call counts once."
         )
     failed = sum(one.failed for one in demo.tally.features.values())
     if failed:
@@ -194,7 +194,7 @@ def _rounded(dollars: Decimal) -> str:
 
 
 def _seconds(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds:.{2 if seconds < 10 else 1}f} s"
+    return "-" if seconds is None else f"{seconds:.{2 if seconds < 10 else 1}f} s"
 
 
 def _count(count: int) -> str:

@@ -101,7 +101,7 @@ class BudgetGuard:
                 "ai.inference.budget_of_this_process",
                 feature=feature.name,
                 team=feature.team,
-                mend="the budget holds for this process alone; give [prometheus] url in the registry file, or"
+                hint="the budget holds for this process alone; give [prometheus] url in the registry file, or"
                 " TRACKED_INFERENCE_PROMETHEUS_URL, to share it between processes",
             )
         self._run()

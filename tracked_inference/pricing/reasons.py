@@ -19,6 +19,7 @@ REASONS = {
     "connection_error": "the connection broke before the answer; the vendor may bill it",
     "deployment_type": "Azure's global price; data zone and regional deployments cost 10 % more, and no response says which it was",
     "disputed_rate": "a rate on which public price lists disagree",
+    "earlier_answer": "client-side middleware got more than one answer, and only the usage of the last one is known",
     "endpoint_region": "Vertex's global price; regional endpoints cost 10 % more, and the region was not given",
     "engine_error": "a fault of the price engine; please report it",
     "failed_video": "a video that failed is not billed",

@@ -48,8 +48,7 @@ class LogSink:
                 provider=record.provider,
                 reasons=list(record.cost.reasons),
                 price_table=record.cost.table_version,
-                mend="add the model, or the unit that it lacks, to the price file that TRACKED_INFERENCE_PRICES names:"
-                " see docs/howto/prices.md",
+                hint=_WHO_SELLS if "unknown_seller" in record.cost.reasons else _ADD_MODEL,
             )
 
 
@@ -62,6 +61,14 @@ _UNPRICED = frozenset({"unpriced", "partial"})
 _ADDABLE = ("unpriced_unit", "unknown_model")
 _MAX_TOLD = 1000
 _told: set[str] = set()
+_ADD_MODEL = (
+    "add the model, or the unit that it lacks, to the price file that TRACKED_INFERENCE_PRICES names:"
+    " see docs/howto/prices.md"
+)
+_WHO_SELLS = (
+    "say who sells at this address, TrackedClient(..., provider='openai') for instance, or under base_urls in the price file:"
+    " see docs/howto/prices.md"
+)
 _OUTPUT, _READ, _WRITTEN = (
     frozenset(unit for unit in TOKEN_UNITS if unit.startswith(kind))
     for kind in ("output", "cache_read", "cache_write")

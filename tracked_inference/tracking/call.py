@@ -40,6 +40,7 @@ class Call:
     request_id: str | None = None
     attempts = 0
     lost_attempts = 0  # requests that timed out before the one that answered; they may be billed
+    lost_answers = 0  # answers before the last one, which middleware kept to itself; they are billed
     response: Any = None  # the last HTTP response, while the SDK works on it
     reader: Reader | None = None
     opened = False  # the SDK gave the caller a stream

@@ -187,10 +187,16 @@ class Recorder:
         except Exception as fault:
             self.faults.note("price", fault)
             return Cost("unpriced", None, None, model or "unknown", reasons=("price_error",))
-        if usage is None or (call.lost_attempts and cost.status in ("exact", "estimated")):
-            status = cost.status if usage is None else "lower_bound"
-            why = (reason or "no_usage",) if usage is None else (*cost.reasons, "attempt_timed_out")
-            cost = dataclasses.replace(cost, status=status, reasons=why)
+        if usage is None:
+            return dataclasses.replace(cost, reasons=(reason or "no_usage",))
+        if cost.status not in ("exact", "estimated"):
+            return cost
+        if call.lost_attempts:
+            return dataclasses.replace(
+                cost, status="lower_bound", reasons=(*cost.reasons, "attempt_timed_out")
+            )
+        if call.lost_answers and len(usage.passes) == 1:  # else the middleware put them into the usage
+            return dataclasses.replace(cost, status="lower_bound", reasons=(*cost.reasons, "earlier_answer"))
         return cost
 
     def emit(self, record: CallRecord) -> None:

@@ -143,7 +143,7 @@ def _async_methods(base: Any) -> dict[str, Any]:
         meter: Meter = self.__dict__[METER]
         chosen = meter.model_of_complete(self, model, options)
         with meter.catching() as caught:
-            answer = await meter.vendor.complete(self, chosen, messages, options)
+            answer = await meter.vendor.complete(self, chosen, messages, options, meter.seller(self)[0])
         return meter.result(answer, caught)
 
     return {"request": request, "complete": complete}
@@ -186,7 +186,7 @@ def _sync_methods(base: Any) -> dict[str, Any]:
         meter: Meter = self.__dict__[METER]
         chosen = meter.model_of_complete(self, model, options)
         with meter.catching() as caught:
-            answer = meter.vendor.complete(self, chosen, messages, options)
+            answer = meter.vendor.complete(self, chosen, messages, options, meter.seller(self)[0])
         return meter.result(answer, caught)
 
     return {"request": request, "complete": complete}
@@ -215,6 +215,8 @@ def _hooks(base: Any) -> dict[str, Any]:
         def _process_response(self: Any, *, response: Any, **more: Any) -> Any:
             call = _current.get()
             if call is not None:
+                if call.response is not None:  # middleware asked more than once
+                    call.lost_answers += 1
                 call.response = response
             return base._process_response(self, response=response, **more)
 

@@ -191,7 +191,7 @@ def operation_of_body(_body: Any) -> str:
     return "messages"
 
 
-def complete(client: Any, model: str, messages: Any, options: Mapping[str, Any]) -> Any:
+def complete(client: Any, model: str, messages: Any, options: Mapping[str, Any], _seller: str) -> Any:
     """Ask for one answer; an awaitable on an async client."""
     return client.messages.create(model=model, messages=messages, **options)
 

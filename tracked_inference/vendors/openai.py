@@ -240,8 +240,16 @@ _OBJECTS = {
 }
 
 
-def complete(client: Any, model: str, messages: Any, options: Mapping[str, Any]) -> Any:
-    """Ask for one answer; an awaitable on an async client."""
+def complete(client: Any, model: str, messages: Any, options: Mapping[str, Any], seller: str) -> Any:
+    """
+    Ask for one answer; an awaitable on an async client.
+
+    OpenAI deprecated `max_tokens` for `max_completion_tokens`, which all of its chat models take and the newer ones demand
+    (https://platform.openai.com/docs/api-reference/chat/create); other servers may know the old name alone.
+    """
+    if seller == "openai" and "max_tokens" in options:
+        options = {"max_completion_tokens": options["max_tokens"], **options}
+        del options["max_tokens"]
     return client.chat.completions.create(model=model, messages=messages, **options)
 
 
