@@ -32,7 +32,6 @@ MAX_TEAMS = 200
 MAX_UNKNOWN_MODELS = 50
 """Distinct models without a price that get a label of their own in one process; the others count as `other`."""
 
-_OTHER = "other"
 _OUTCOMES = ("ok", "error", "cancelled", "abandoned")
 
 
@@ -57,8 +56,10 @@ class MetricsSink:
         total, status = cost.total_usd, cost.status
         feature = self._features.get(record.feature) or self._feature(record.feature)
         # A refused request echoes the name that was asked for, which may be any typing error.
-        known = total is not None and cost.reasons != ("not_billed",)
-        children = self._labelled(record.model, record.feature, record.team, known=known)
+        priced = total is not None and cost.reasons != ("not_billed",)
+        # So may what is free or priced by a gateway go by any name: the table knows the others.
+        known = priced and status != "free" and "gateway" not in cost.reasons
+        children = self._labelled(record.model, record.feature, record.team, known=known, priced=priced)
         children.calls[record.outcome](1)
         exemplar = None if record.trace_id is None else {"trace_id": record.trace_id}
         if total is not None:
@@ -107,7 +108,7 @@ class MetricsSink:
         """
         self._feature(feature)
         for model in models:
-            self._labelled(model, feature, team, known=True)
+            self._labelled(model, feature, team, known=True, priced=True)
 
     def expect(self, feature: str, team: str, models: Mapping[str, Collection[str] | None]) -> None:
         """
@@ -160,9 +161,7 @@ class MetricsSink:
             self._features[label] = found  # bounded by the cap
         return found
 
-    def _labelled(
-        self, model: str, feature: str, team: str, *, known: bool, priced: bool = True
-    ) -> _Children:
+    def _labelled(self, model: str, feature: str, team: str, *, known: bool, priced: bool) -> _Children:
         found = self._children.get((model, feature, team))
         if found is None:
             collectors = self._all
@@ -180,7 +179,7 @@ class MetricsSink:
             for name, label, value in zip(CAPPED, labels, (model, feature, team), strict=True):
                 if label != value:
                     collectors.overflow.labels(name).inc()
-        if known and priced and found.cost is None:
+        if priced and found.cost is None:
             found.cost_child = self._all.cost.labels(found.model, found.feature, found.team)
             found.cost = adder(found.cost_child)
         return found
