@@ -322,14 +322,15 @@ def test_admin_keys_come_from_their_variable_alone():
     assert [name for name in options if re.search("key|token|secret|password", name)] == []
 
 
-def test_what_is_written_is_for_its_owner(tmp_path):
+@pytest.mark.parametrize("umask", [0o027, 0], ids=oct)
+def test_what_is_written_is_for_its_owner(umask, tmp_path):
     """A ledger, which has user ids, can be read by nobody else, whatever the umask; a textfile as the umask says."""
     from tests.sinks.records import record
     from tracked_inference.reporting.bill_metrics import write_textfile
 
-    before = os.umask(0o027)
+    before = os.umask(umask)
     try:
-        LedgerSink(tmp_path / "ledger")(record())
+        LedgerSink(tmp_path / "new" / "ledger")(record())
         write_textfile(tmp_path / "bill.prom", "")
         write_textfile(tmp_path / "mine.prom", "")
         (tmp_path / "mine.prom").chmod(0o604)
@@ -342,8 +343,9 @@ def test_what_is_written_is_for_its_owner(tmp_path):
     }
 
     assert modes == {
-        "ledger": 0o700,
-        "ledger/ledger-2026-11-23.jsonl": 0o600,
-        "bill.prom": 0o640,
+        "new": 0o700,
+        "new/ledger": 0o700,
+        "new/ledger/ledger-2026-11-23.jsonl": 0o600,
+        "bill.prom": 0o640 if umask else 0o644,
         "mine.prom": 0o604,
     }
