@@ -124,3 +124,22 @@ def test_a_lock_that_was_held_at_the_fork_is_free_in_the_child(shared, tmp_path)
     )
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["os.fork", "fork", "spawn", "forkserver"])
+def test_streams_that_are_open_when_a_process_ends(kind, tmp_path):
+    """Each has one record, of the process that opened it: a child's end is none of its parent's streams."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.reliability.open_streams", kind, str(tmp_path)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    outcomes = {
+        path.stem: [json.loads(line)["outcome"] for line in path.read_text().splitlines()]
+        for path in tmp_path.glob("*.jsonl")
+    }
+
+    assert outcomes == {"parent": ["abandoned"] * 2, "child": ["abandoned"] * 2}, done.stderr

@@ -7,14 +7,14 @@ Nothing is read ahead, and a body is parsed once more only where no parsed objec
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
-import weakref
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.tracking.call import is_cancellation
-from tracked_inference.tracking.handover import hand_over, prepare
+from tracked_inference.tracking.handover import hand_over, prepare, when_dropped
 from tracked_inference.tracking.http import parsed
 from tracked_inference.tracking.streams import extended
 from tracked_inference.vendors._reading import media_type
@@ -178,7 +178,7 @@ def observe_unread(response: Any, call: Call) -> None:
     response._tracked_copy = copy
     response.__class__ = extended(type(response), _reading)
     # The response, not the SDK's wrapper of it: `….with_raw_response.create(stream=True).parse()` drops that one at once.
-    weakref.finalize(response, _dropped, copy)
+    when_dropped(response, functools.partial(_dropped, copy))
 
 
 def _dropped(copy: _Copy) -> None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import functools
 import sys
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.tracking.call import is_cancellation
-from tracked_inference.tracking.handover import hand_over, prepare
+from tracked_inference.tracking.handover import hand_over, prepare, when_dropped
 from tracked_inference.tracking.http import response_of
 
 if TYPE_CHECKING:
@@ -245,7 +244,7 @@ def observe_stream(stream: Any, call: Call, *, asynchronous: bool) -> None:
             _AsyncTap(None, call, inner, inner.__anext__) if asynchronous else _Tap(call, inner)
         )
     watch_close(response_of(stream), call)
-    weakref.finalize(stream, _dropped, call)
+    when_dropped(stream, functools.partial(_dropped, call))
 
 
 def watch_close(response: Any, call: Call) -> None:
