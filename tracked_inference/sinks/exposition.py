@@ -88,7 +88,9 @@ class MetricsApp:
             return "405 Method Not Allowed", [("Allow", "GET, HEAD"), ("Content-Length", "0")], b""
         try:
             encoder, content_type = choose_encoder(accept)
-        except Exception:  # a version that is no number, say: what whoever asks for nothing gets is always right
+        except (
+            Exception
+        ):  # a version that is no number, say: what whoever asks for nothing gets is always right
             encoder, content_type = choose_encoder("")
         status = "200 OK"
         try:

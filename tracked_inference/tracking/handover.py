@@ -36,6 +36,8 @@ _thread: threading.Thread | None = None
 _starting = threading.Lock()
 _open: dict[int, Callable[[], None]] = {}
 """What is to be done when something is dropped that is still in use, in this process."""
+forks = 0
+"""How many forks are between this process and the one that was started: what was begun before the last one is the parent's."""
 
 
 def prepare() -> None:
@@ -125,7 +127,8 @@ def _work(queue: SimpleQueue[_Item]) -> None:
 
 def _forget() -> None:
     """A child process has no such thread; what the parent had queued or open is the parent's."""
-    global _queue, _thread, _starting  # noqa: PLW0603
+    global _queue, _thread, _starting, forks  # noqa: PLW0603
+    forks += 1
     _queue = SimpleQueue()
     _thread = None
     _starting = threading.Lock()

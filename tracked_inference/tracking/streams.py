@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.tracking.call import is_cancellation
-from tracked_inference.tracking.handover import hand_over, prepare, when_dropped
+from tracked_inference.tracking.handover import prepare, when_dropped
 from tracked_inference.tracking.http import response_of
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _closed(call: Call) -> None:
         return
     error = sys.exc_info()[1]
     if isinstance(error, GeneratorExit):  # a generator is finalized, by the garbage collector for all we know
-        hand_over(functools.partial(call.faults.guarded, "record", call.stream_left))
+        call.hand_over(functools.partial(call.faults.guarded, "record", call.stream_left))
     elif error is not None and is_cancellation(error):
         call.faults.guarded("record", call.failed, error)
     else:
@@ -261,4 +261,4 @@ def watch_close(response: Any, call: Call) -> None:
 def _dropped(call: Call) -> None:
     """A stream went out of use; runs in a finalizer."""
     if not call.settled:
-        hand_over(functools.partial(call.faults.guarded, "record", call.stream_left))
+        call.hand_over(functools.partial(call.faults.guarded, "record", call.stream_left))
