@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import sys
 from datetime import UTC, datetime
@@ -187,7 +186,9 @@ class Call:
 
 
 def is_cancellation(error: BaseException) -> bool:
-    """Whether an exception means that the caller was told to stop, not that the call failed."""
-    return isinstance(error, (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit, SystemExit)) or (
-        type(error).__name__ == "Cancelled"  # trio's, which we do not import
-    )
+    """
+    Whether an exception means that the caller was told to stop, not that the call failed.
+
+    What is no `Exception` is: asyncio's and trio's cancellation, Ctrl-C, a generator that is closed, gevent's kill and timeout.
+    """
+    return not isinstance(error, Exception)
