@@ -233,7 +233,9 @@ def test_models_that_the_table_does_not_name_are_capped(priced, registry):
 def test_what_is_no_name_is_no_label(status, name, registry):
     """UTF-8 cannot say a lone surrogate, and no scrape would succeed any more; so it and what no model is called is `other`."""
     total = Decimal("0.1") if status == "exact" else None
-    MetricsSink(registry)(record(model=name, cost=cost(status, total)))
+    sink = MetricsSink(registry)
+    sink.show_prices(name, {"input": Decimal("0.000001")})
+    sink(record(model=name, cost=cost(status, total)))
 
     text = generate_latest(registry).decode()
     assert value_of(registry, "ai_inference_calls_total", **{**TEAM, "model": "other"}, outcome="ok") == 1

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-__all__ = ["Collectors", "collectors_of"]
+__all__ = ["Collectors", "collectors_of", "is_name"]
 
 _log = logging.getLogger("tracked_inference")
 _HOME = "_tracked_inference_collectors"
@@ -111,7 +111,7 @@ class Collectors:
 
     def know(self, model: str) -> None:
         """Remember a model that has a price: it needs no cap."""
-        if _is_name(model):
+        if is_name(model):
             self._known_models.add(model)
 
     def is_known(self, model: str) -> bool:
@@ -120,7 +120,7 @@ class Collectors:
 
     def capped(self, label: str, value: str, most: int) -> str:
         """The value, or `other` when it is no name or more than `most` different ones were seen under this label."""
-        if not _is_name(value):
+        if not is_name(value):
             return _OTHER
         with self._lock:
             seen = self._seen.setdefault(label, set())
@@ -206,7 +206,7 @@ class Collectors:
             hour.clear()
 
 
-def _is_name(value: str) -> bool:
+def is_name(value: str) -> bool:
     """Whether a text can be a label: a gateway's answer may hold what UTF-8 cannot say, and then no scrape succeeds any more."""
     return len(value) <= _LONGEST_NAME and value.isprintable()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference.sinks._collectors import CAPPED, Collectors, collectors_of
+from tracked_inference.sinks._collectors import CAPPED, Collectors, collectors_of, is_name
 from tracked_inference.sinks._quick import adder, observer
 from tracked_inference.usage import TOKEN_UNITS
 
@@ -148,7 +148,9 @@ class MetricsSink:
     def show_prices(self, model: str, rates: Mapping[str, Any]) -> None:
         """Show the list price of each token kind of a model that was seen."""
         for unit, rate in rates.items():
-            if unit in _TOKENS:  # searches, seconds and characters have prices too, which are none of a token
+            if unit in _TOKENS and is_name(
+                model
+            ):  # searches, seconds and characters have prices too, which are none of a token
                 self._all.price.labels(model, unit).set(float(rate))
 
     # Labels.
