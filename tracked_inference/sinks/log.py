@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from tracked_inference.sinks._fork import free_log_locks
 from tracked_inference.usage import TOKEN_UNITS
 
 if TYPE_CHECKING:
@@ -131,3 +133,7 @@ def _on_one_line(text: str) -> str:
 
 
 _LONGEST = 500
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=free_log_locks)
