@@ -15,7 +15,7 @@ MEET_SDKS := tests/client tests/vendors tests/loopback
 PYTEST := -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-middle test-newest lint bench bench-peers accuracy screenshots vendor-suites frameworks policies sdk-canary audit scale fuzz clean
+.PHONY: help demo test test-oldest test-middle test-newest test-released lint bench bench-peers accuracy screenshots vendor-suites frameworks policies sdk-canary audit scale fuzz clean
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,12 @@ vendor-suites: $(VENV)/.test  ## Run the vendors' own test suites, plain and tra
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python tests/vendor_suites/run.py \
 		$(or $(ARGS),--download anthropic==2.12.0 --download openai==3.54.0)
 
+test-released: $(VENV)/.test  ## Test what meets the SDKs on their newest releases.
+	@echo "== the newest SDKs that are released"
+	@$(UV) venv -q --allow-existing --python $(RUN)/python .venv-canary
+	@$(UV) pip install -q --upgrade --python .venv-canary/bin/python -e '.[anthropic,openai]' --group test
+	@.venv-canary/bin/python $(PYTEST) $(MEET_SDKS) $(ARGS)
+
 sdk-canary: $(VENV)/.test  ## List what is new and unreviewed in the newest SDKs: endpoints, usage fields, stream events.
 	@$(UV) venv -q --allow-existing --python $(RUN)/python .venv-canary
 	@$(UV) pip install -q --upgrade --python .venv-canary/bin/python -e '.[anthropic,openai]'
@@ -73,7 +79,7 @@ audit: | $(UV)  ## Write a bill of materials (build/sbom.json), and ask the advi
 	@$(UV) pip install -q --python .venv-audit/bin/python pip-audit cyclonedx-bom
 	@.venv-audit/bin/python tests/audit.py .venv-audited/bin/python
 
-scale: $(VENV)/.test  ## Put eight workers under load while things go wrong, and compare the sums; ARGS="--rate 300 --seconds 30".
+scale: $(VENV)/.test  ## Put eight workers under load while things go wrong, and compare the sums; ARGS="--seconds 30 --long 300".
 	@$(RUN)/python -m tests.reliability.scale $(ARGS)
 
 fuzz: | $(UV)  ## Fuzz payloads, streams, files and arguments, guided by coverage; ARGS="--seconds 300".

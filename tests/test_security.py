@@ -68,8 +68,9 @@ def openai_answer(status=200):
 
 def made(sdk, answer, status, registry, sinks):
     http = http_of(sdk)
+    headers = {"content-type": "application/json", "x-secret": CANARY}
     transport = http.MockTransport(
-        lambda _request: http.Response(status, json=answer(status), headers={"x-secret": CANARY})
+        lambda _request: http.Response(status, content=json.dumps(answer(status)), headers=headers)
     )
     maker = anthropic.Anthropic if sdk is anthropic else openai.OpenAI
     client = maker(
@@ -172,7 +173,11 @@ def test_a_user_is_told_to_the_log_and_never_to_a_metric(outputs):
     assert "T-1" not in exposed
 
 
-@pytest.mark.parametrize("model", ['x"} 1\nevil_metric 1', "x\n\nevil 1", "ümläut \\ back", "\x00\x1b[31m"])
+@pytest.mark.parametrize(
+    "model",
+    ['x"} 1\nevil_metric 1', "x\n\nevil 1", "ümläut \\ back", "\x00\x1b[31m", "\ud800", "m" * 10_000],
+    ids=ascii,
+)
 def test_a_model_name_cannot_forge_a_metric_or_a_log_line(model, outputs):
     """Whatever a gateway calls its model, it stays one label value and one field."""
 
@@ -213,7 +218,8 @@ def test_nothing_from_outside_begins_a_line_of_its_own(renderer, outputs):
         raise structlog.DropEvent
 
     def answer(_status):
-        return {**anthropic_answer(), "model": INJECTED, "content": []}
+        usage = {"input_tokens": 1, "output_tokens": 1, "service_tier": INJECTED}
+        return {**anthropic_answer(), "model": INJECTED, "content": [], "usage": usage}
 
     structlog.configure(processors=[render])
     client = made(anthropic, answer, 200, outputs.registry, default_sinks(outputs.registry))
@@ -223,6 +229,7 @@ def test_nothing_from_outside_begins_a_line_of_its_own(renderer, outputs):
     assert len(lines) == 2  # the call, and once that its model has no price
     assert [line for line in lines if len(line.splitlines()) != 1 or "\x1b" in line] == []
     assert "u_42" in lines[0]
+    assert "service_tier" in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -315,14 +322,15 @@ def test_admin_keys_come_from_their_variable_alone():
     assert [name for name in options if re.search("key|token|secret|password", name)] == []
 
 
-def test_what_is_written_is_for_its_owner(tmp_path):
+@pytest.mark.parametrize("umask", [0o027, 0], ids=oct)
+def test_what_is_written_is_for_its_owner(umask, tmp_path):
     """A ledger, which has user ids, can be read by nobody else, whatever the umask; a textfile as the umask says."""
     from tests.sinks.records import record
     from tracked_inference.reporting.bill_metrics import write_textfile
 
-    before = os.umask(0o027)
+    before = os.umask(umask)
     try:
-        LedgerSink(tmp_path / "ledger")(record())
+        LedgerSink(tmp_path / "new" / "ledger")(record())
         write_textfile(tmp_path / "bill.prom", "")
         write_textfile(tmp_path / "mine.prom", "")
         (tmp_path / "mine.prom").chmod(0o604)
@@ -335,8 +343,9 @@ def test_what_is_written_is_for_its_owner(tmp_path):
     }
 
     assert modes == {
-        "ledger": 0o700,
-        "ledger/ledger-2026-11-23.jsonl": 0o600,
-        "bill.prom": 0o640,
+        "new": 0o700,
+        "new/ledger": 0o700,
+        "new/ledger/ledger-2026-11-23.jsonl": 0o600,
+        "bill.prom": 0o640 if umask else 0o644,
         "mine.prom": 0o604,
     }

@@ -166,13 +166,20 @@ async def test_a_faulty_sink(error, stream, plain_gpt, registry, records, faults
     faults.clear()
 
 
-async def test_ctrl_c_in_a_sink_is_ctrl_c(plain_gpt):
-    """KeyboardInterrupt is the user's and goes through."""
+async def test_ctrl_c_in_a_sink_is_ctrl_c(plain_gpt, registry, records):
+    """KeyboardInterrupt is the user's and goes through, after the other sinks had the record; no call stays in progress."""
     client = TrackedClient(
-        plain_gpt, feature="search", team="discovery", sinks=[fail_with(KeyboardInterrupt())]
+        plain_gpt,
+        feature="search",
+        team="discovery",
+        registry=registry,
+        sinks=[fail_with(KeyboardInterrupt()), MetricsSink(registry), records],
     )
     with pytest.raises(KeyboardInterrupt):
         await done(client.chat.completions.create(**GPT))
+
+    assert records.one.outcome == "ok"
+    assert value_of(registry, "ai_inference_calls_in_progress", feature="search") == 0
 
 
 async def test_an_error_of_the_vendor_goes_through_a_faulty_sink(plain_claude, vendor, faults):

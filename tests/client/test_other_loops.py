@@ -1,6 +1,12 @@
 """Other event loops and transports than asyncio and httpx: where the SDK runs on them, so does the tracking."""
 
+import asyncio
 import gc
+import importlib.util
+import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -103,3 +109,42 @@ class TestAiohttp:
         money = {"anthropic": CLAUDE_USD, "openai": GPT_USD}[name]
         assert [one.outcome for one in records] == ["ok", "ok", "abandoned"]
         assert [str(one.cost.total_usd) for one in records[:2]] == [money] * 2
+
+
+def test_uvloop(vendor, tracked, records):
+    """A call, a stream that is left and one that times out, in uvloop's event loop."""
+    uvloop = pytest.importorskip("uvloop", reason="uvloop is not installed")
+
+    async def main():
+        async with tracked(new_claude("async", vendor), provider="anthropic") as claude:
+            await claude.messages.create(**CLAUDE)
+            async with await claude.messages.create(**CLAUDE, stream=True) as stream:
+                await some(stream, 1)
+            vendor.script(CLAUDE_SAYS.paced(5))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(every(await claude.messages.create(**CLAUDE, stream=True)), 0.3)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+    assert [one.outcome for one in records] == ["ok", "abandoned", "cancelled"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="gevent is not installed")
+def test_gevent():
+    """Synchronous clients under gevent's patches: each greenlet's calls are its own, those that it leaves and times out of too."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.client.gevented"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert json.loads(done.stdout or "null") == {
+        "outcomes": {"ok": 8, "abandoned": 8, "cancelled": 8},
+        "users": {f"u{number}": 3 for number in range(8)},
+        "queued": 24,
+        "in progress": 0,
+    }, done.stderr

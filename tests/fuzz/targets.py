@@ -7,8 +7,10 @@ seed, what of it is replaced, by what.  A case is replayed without a fuzzer by c
 
 import contextlib
 import copy
+import importlib
 import io
 import json
+import operator
 import os
 import tempfile
 from datetime import UTC, date, datetime
@@ -175,7 +177,7 @@ def _registry():
 
 
 EVENTS = {
-    "anthropic": b"".join(
+    "messages": b"".join(
         b"event: %s\ndata: %s\n\n" % (kind, json.dumps({"type": kind.decode(), **rest}).encode())
         for kind, rest in (
             (b"message_start", {"message": {"id": "m", "type": "message", "role": "assistant", "model": "claude-sonnet-4-6", "content": [], "usage": {"input_tokens": 11, "output_tokens": 1}}}),
@@ -186,8 +188,16 @@ EVENTS = {
             (b"message_stop", {}),
         )
     ),
-    "openai": b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n'
+    "chat.completions": b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n'
     b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18}}\n\ndata: [DONE]\n\n',
+    "responses": b'event: response.created\ndata: {"type":"response.created","sequence_number":0,"response":{"id":"r","model":"gpt-4o","status":"in_progress","output":[]}}\n\n'
+    b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":1,"delta":"Hi"}\n\n'
+    b'event: response.completed\ndata: {"type":"response.completed","sequence_number":2,"response":{"id":"r","model":"gpt-4o","status":"completed","output":[],"usage":{"input_tokens":11,"output_tokens":7,"total_tokens":18}}}\n\n',
+}  # fmt: skip
+ASKED = {
+    "messages": ("anthropic", {"model": "claude-sonnet-4-6", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}),
+    "chat.completions": ("openai", {"model": "gpt-4o", "stream_options": {"include_usage": True}, "messages": [{"role": "user", "content": "x"}]}),
+    "responses": ("openai", {"model": "gpt-4o", "input": "x"}),
 }  # fmt: skip
 _served = {}
 
@@ -211,36 +221,46 @@ def _clients(name):
     return plain, tracked, records
 
 
-def _read(client, name):
-    asked = {"messages": [{"role": "user", "content": "x"}], "stream": True}
+def _events_of(resource, asked):
+    return [repr(event) for event in resource.create(stream=True, **asked)]
+
+
+def _bytes_of(resource, asked):
+    with resource.with_streaming_response.create(stream=True, **asked) as response:
+        return b"".join(response.iter_bytes())
+
+
+def _outcome(read, client, operation, asked):
     try:
-        if name == "anthropic":
-            stream = client.messages.create(model="claude-sonnet-4-6", max_tokens=5, **asked)
-        else:
-            stream = client.chat.completions.create(
-                model="gpt-4o", stream_options={"include_usage": True}, **asked
-            )
-        return [repr(event) for event in stream]
+        return read(operator.attrgetter(operation)(client), asked)
     except Exception as error:
         return [type(error).__name__, str(error)]
 
 
 def sse(data):
-    """The caller of a tracked stream sees what the plain SDK gives, error for error; there is one record and no fault."""
-    for name in EVENTS:
-        _served["bytes"] = data
+    """The caller of a tracked stream sees what the plain SDK gives, event for event or byte for byte; one sound record, no fault."""
+    from tracked_inference.sinks._ledger_line import line_of
+    from tracked_inference.sinks.log import fields_of
+
+    _served["bytes"] = data
+    for operation, (name, asked) in ASKED.items():
         plain, tracked, records = _clients(name)
-        records.clear()
-        faults = []
-        before = Faults.note
-        Faults.note = lambda self, stage, error, faults=faults: faults.append((stage, error))
-        try:
-            expected, seen = _read(plain, name), _read(tracked, name)
-        finally:
-            Faults.note = before
-        assert seen == expected, (seen, expected)
-        assert not faults, faults
-        assert len(records) == 1, records
+        for read in (_events_of, _bytes_of):
+            records.clear()
+            faults = []
+            before = Faults.note
+            Faults.note = lambda self, stage, error, faults=faults: faults.append((stage, error))
+            try:
+                expected, seen = (_outcome(read, one, operation, asked) for one in (plain, tracked))
+            finally:
+                Faults.note = before
+            assert seen == expected, (seen, expected)
+            assert not faults, faults
+            if operation == "responses" and b"background" in data:
+                continue  # recorded when it is seen finished, and once in this process
+            assert len(records) == 1, records
+            fields_of(records[0])
+            json.loads(line_of(records[0]))
 
 
 def _as_file(suffix, data, work):
@@ -304,17 +324,6 @@ PLAN = {
     "configuration": {"provider_config": {"aws": {"name": "aws", "expressions": {"default_tags": [{"tags": {"references": ["var.x"]}}]}}}, "root_module": {}},
 }  # fmt: skip
 
-COMMANDS = (
-    ["report"],
-    ["estimate"],
-    ["features"],
-    ["prices"],
-    ["tags", "check"],
-    ["export", "focus"],
-    ["prices", "explain"],
-    ["prices", "show"],
-    [],
-)
 WORDS = (
     *("--help", "--json", "--format", "csv", "table", "--since", "--until", "today", "2026-02-30", "last-month", "0", "-1", "1e999", "nan"),
     *("--by", "feature", "user", "tag:x", "--where", "provider=azure", "=", "--limit", "--feature", "search", "ledger.jsonl", "plan.json"),
@@ -323,16 +332,52 @@ WORDS = (
 )  # fmt: skip
 
 
+ASK_A_SERVER = frozenset({"--prometheus", "--base-url", "--live-prices", "--role-arn"})
+
+
+@cache
+def _commands():
+    """Each command but the demo, which waits to be ended, and its options; no option that names a server to ask."""
+    import click
+
+    from tracked_inference.cli import COMMANDS
+
+    def walk(path, command):
+        options = [name for one in command.params if isinstance(one, click.Option) for name in one.opts]
+        yield path, [name for name in options if name not in ASK_A_SERVER]
+        for name, inner in getattr(command, "commands", {}).items():
+            yield from walk([*path, name], inner)
+
+    found = [([], ["--help", "--version"])]
+    for name, entry in COMMANDS.items():
+        if name != "demo":
+            module, _, attribute = entry.at.partition(":")
+            found += walk([name], getattr(importlib.import_module(module), attribute))
+    return found
+
+
+def _arguments(data):
+    """A JSON list as it is; other bytes choose a command, then options of its own and words of any kind."""
+    if data[:1] == b"[":
+        return [str(one) for one in json.loads(data)]
+    decide = Decisions(data)
+    path, options = decide.one(_commands())
+    return [*path, *(decide.one(decide.one((options or WORDS, WORDS))) for _ in range(decide.one(range(7))))]
+
+
 def cli(data):
     """Whatever is typed: an exit code of the documented ones, and never a traceback."""
     from tracked_inference.cli import main
 
-    decide = Decisions(data)
-    arguments = [*decide.one(COMMANDS), *(decide.one(WORDS) for _ in range(decide.one(range(7))))]
+    try:
+        arguments = _arguments(data)
+    except (ValueError, RecursionError):
+        return
     kept, here = dict(os.environ), Path.cwd()
     with tempfile.TemporaryDirectory(dir=_memory()) as folder:
         os.chdir(folder)
         os.environ["TRACKED_INFERENCE_CACHE"] = folder
+        os.environ["AWS_EC2_METADATA_DISABLED"] = "true"  # no cloud is asked who we are
         Path("ledger.jsonl").write_bytes(b'{"schema":1}\n\xff\n' + data[:200] + b"\n")
         Path("plan.json").write_text(json.dumps(PLAN))
         Path("prices.toml").write_bytes(data[:200])
@@ -370,6 +415,19 @@ on_budget = "warn"
 """
 
 
+def _recorded_streams():
+    """Short streams of the corpus, where it lies beside the repository."""
+    found = []
+    with contextlib.suppress(OSError):
+        from tests import corpus
+
+        for row in corpus.lines("open.jsonl.gz"):
+            body = row["response"].get("body") or ""
+            if "data:" in body[:200] and len(body) < 4096:
+                found.append(body.encode())
+    return found[:60]
+
+
 def seeds(name):
     """What the fuzzer starts from."""
     if name == "usage":
@@ -377,7 +435,7 @@ def seeds(name):
             json.dumps({"operation": operation, **body}).encode() for operation, body in bodies()[:60]
         ] + [bytes([0, number, 0, 3]) + bytes(range(number, number + 40)) for number in range(40)]
     if name == "sse":
-        return list(EVENTS.values())
+        return [*EVENTS.values(), *_recorded_streams()]
     if name == "terraform":
         return [json.dumps(PLAN).encode(), *(bytes(range(number, number + 60)) for number in range(20))]
     if name == "cli":

@@ -1,5 +1,6 @@
-"""The application that `scale.py` puts under load: `/ask` makes one call; the rest is for the tests' own sake."""
+"""The application that `scale.py` puts under load: `/ask` makes a batch of calls; the rest is for the tests' own sake."""
 
+import asyncio
 import importlib
 import json
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 import anthropic
 import structlog
 
+from tests.reliability.scale import AT_ONCE, BATCH
 from tracked_inference import TrackedClient
 from tracked_inference.sinks import default_sinks
 from tracked_inference.sinks.exposition import metrics_app
@@ -38,6 +40,22 @@ def tracked():
 client = tracked()
 
 
+async def ask(create):
+    """Make the calls of a batch, some at a time; how long the slowest took, seconds in eight characters."""
+    left, slowest = BATCH, 0.0
+
+    async def one_after_the_other():
+        nonlocal left, slowest
+        while left > 0:
+            left -= 1
+            began = time.perf_counter()
+            await create(**ASKED)
+            slowest = max(slowest, time.perf_counter() - began)
+
+    await asyncio.gather(*[one_after_the_other() for _ in range(AT_ONCE)])
+    return b"%8.3f" % slowest
+
+
 async def app(scope, receive, send):
     global client
     if scope["type"] != "http" or scope["path"] == "/metrics":
@@ -45,7 +63,7 @@ async def app(scope, receive, send):
         return
     body = b"ok"
     if scope["path"] == "/ask":
-        await client.messages.create(**ASKED)
+        body = await ask((plain if scope["query_string"] == b"alone" else client).messages.create)
     elif (
         scope["path"] == "/clock"
     ):  # the wall clock of this worker steps, as after a suspended machine or a wrong NTP server

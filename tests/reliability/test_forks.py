@@ -124,3 +124,56 @@ def test_a_lock_that_was_held_at_the_fork_is_free_in_the_child(shared, tmp_path)
     )
 
     assert done.returncode == 0, done.stderr
+
+
+PRINTED = """
+import os, signal, threading, structlog
+from tests.sinks.records import record
+from tracked_inference.sinks.log import LogSink
+
+printer = structlog.PrintLogger(open(os.devnull, "w"))
+sink = LogSink(structlog.wrap_logger(printer, processors=[structlog.processors.JSONRenderer()]))
+threading.Thread(target=printer._lock.acquire).start()
+while not printer._lock.locked():
+    pass
+pid = os.fork()
+if pid == 0:
+    signal.alarm(30)  # a child that waits for a lock ends here
+    sink(record())
+    os._exit(7)
+assert os.waitpid(pid, 0)[1] == 7 << 8
+os._exit(0)
+"""
+
+
+def test_a_line_that_was_printed_at_the_fork_does_not_stop_the_child():
+    """structlog prints under a lock, which a thread may hold when the process forks: the child's first line does not wait for it."""
+    done = subprocess.run(
+        [sys.executable, "-c", PRINTED],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["os.fork", "fork", "spawn", "forkserver"])
+def test_streams_that_are_open_when_a_process_ends(kind, tmp_path):
+    """Each has one record, of the process that opened it: a child's end is none of its parent's streams."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.reliability.open_streams", kind, str(tmp_path)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    outcomes = {
+        path.stem: [json.loads(line)["outcome"] for line in path.read_text().splitlines()]
+        for path in tmp_path.glob("*.jsonl")
+    }
+
+    assert outcomes == {"parent": ["abandoned"] * 2, "child": ["abandoned"] * 2}, done.stderr

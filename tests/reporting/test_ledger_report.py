@@ -8,6 +8,7 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -123,6 +124,21 @@ def test_a_rewritten_file_is_not_taken_for_its_roll_up(tmp_path, monkeypatch):
     report = ledger_report([ledger], DAY, ("user",), compare=False)
 
     assert [row.key for row in report.rows] == [("u_2",)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no list of open files here")
+def test_a_roll_up_leaves_no_file_open(tmp_path, monkeypatch):
+    """A large ledger has hundreds of segments, and a process may hold about a thousand files open."""
+    monkeypatch.setattr(database, "DIRECT_BYTES", 1)
+    monkeypatch.setattr(database, "_LARGE_FILE_BYTES", 1)
+    monkeypatch.setattr(rollup, "TAIL_BYTES", 1)
+    LedgerSink(tmp_path / "calls.jsonl")(a_record())
+    before = set(Path("/proc/self/fd").iterdir())
+
+    ledger_report([tmp_path / "calls.jsonl"], DAY, compare=False)
+
+    assert list(rollup.cache_directory().rglob("*.parquet"))
+    assert set(Path("/proc/self/fd").iterdir()) == before
 
 
 def test_only_the_files_of_the_days_are_opened(tmp_path):

@@ -23,7 +23,8 @@ KINDS = ("endpoints", "usage_fields", "stream_events", "blocks")
 _USAGE = re.compile(r"Usage|Tokens?Details|CacheCreation|CacheWrite")
 _NOT_RESPONSES = re.compile(
     # Administration, WebSockets and webhooks: what they say is not the answer to a request that is tracked.
-    r"(?:^|/)(?:admin|organization|realtime|live|webhooks|sessions|agents|evals|graders|fine_tuning)(?:/|$)|_params?\.py$"
+    r"(?:^|/)(?:admin|organization|realtime|live|webhooks|sessions|agents|evals|graders|fine_tuning|compliance|user_profiles)"
+    r"(?:/|$)|_webhook_\w+\.py$|_params?\.py$"
 )
 
 

@@ -78,6 +78,20 @@ def test_openmetrics_when_asked(registry) -> None:
     assert body.endswith(b"# EOF\n")
 
 
+@pytest.mark.parametrize(
+    "accept",
+    [b"application/openmetrics-text;version=abc", b"text/plain;version=1.x;q=", b"\xff\xfe;;=,"],
+    ids=repr,
+)
+def test_an_accept_that_nobody_can_read(accept, registry) -> None:
+    """Whoever asks for something odd gets the text, not the words of an exception."""
+    status, headers, body = ask_asgi(metrics_app(registry), accept=accept)
+
+    assert status == 200
+    assert headers[b"content-type"].startswith(b"text/plain")
+    assert b"dollars_total 3.0" in body
+
+
 def test_only_metrics_and_only_reading(registry) -> None:
     """Other methods are refused, HEAD has no body, and `name[]` narrows the answer."""
     app = metrics_app(registry)

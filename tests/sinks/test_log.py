@@ -199,3 +199,21 @@ def test_a_logger_of_ones_own():
     LogSink(structlog.wrap_logger(lines, processors=[structlog.processors.JSONRenderer()]))(record())
 
     assert json.loads(lines.calls[0].args[0])["feature"] == "search"
+
+
+def test_no_word_of_a_line_is_longer_than_a_name():
+    """What collects logs cuts a long line in pieces, each of which would be a line that somebody else wrote."""
+    long = "m" * 501
+    fields = fields_of(record(model=long, requested_model=f"{long}n", user=long, tags={long: long}))
+
+    cut = "m" * 500 + "..."
+    assert [fields["model"], fields["requested_model"], fields["user"]] == [cut] * 3
+    assert fields["tags"] == {cut: cut}
+    assert fields_of(record(user="m" * 500))["user"] == "m" * 500
+
+
+def test_reasons_that_hold_a_vendors_words_are_plain_text():
+    """A counter that a gateway invents is named in a reason, by whatever name it has."""
+    fields = fields_of(record(cost=cost("partial", Decimal(1), "unknown_field:\ud800\nx")))
+
+    assert fields["cost_reasons"] == ["unknown_field:\\ud800\\nx"]

@@ -209,6 +209,40 @@ def test_mistyped_models_are_capped(registry):
     assert value_of(registry, "ai_inference_calls_total", **{**TEAM, "model": "other"}, outcome="error") == 5
 
 
+@pytest.mark.parametrize(
+    "priced",
+    [cost("exact", Decimal("0.1"), "gateway"), cost("free", Decimal(0))],
+    ids=["by a gateway", "free of charge"],
+)
+def test_models_that_the_table_does_not_name_are_capped(priced, registry):
+    """A gateway that says what a call cost, and a server of one's own, may call their models anything: each call is counted."""
+    sink = MetricsSink(registry)
+    for at in range(MAX_UNKNOWN_MODELS + 5):
+        sink(record(model=f"local/m{at}", cost=priced))
+
+    other = {**TEAM, "model": "other"}
+    assert value_of(registry, "ai_inference_calls_total", **other, outcome="ok") == 5
+    assert value_of(registry, "ai_inference_estimated_cost_usd_total", **other) == pytest.approx(
+        5 * float(priced.total_usd)
+    )
+    assert value_of(registry, "ai_inference_label_overflow_total", label="model") == 5
+
+
+@pytest.mark.parametrize("name", ["\ud800", "m\x1b[2J", "a\nb", "m" * 201], ids=ascii)
+@pytest.mark.parametrize("status", ["unpriced", "exact"])
+def test_what_is_no_name_is_no_label(status, name, registry):
+    """UTF-8 cannot say a lone surrogate, and no scrape would succeed any more; so it and what no model is called is `other`."""
+    total = Decimal("0.1") if status == "exact" else None
+    sink = MetricsSink(registry)
+    sink.show_prices(name, {"input": Decimal("0.000001")})
+    sink(record(model=name, cost=cost(status, total)))
+
+    text = generate_latest(registry).decode()
+    assert value_of(registry, "ai_inference_calls_total", **{**TEAM, "model": "other"}, outcome="ok") == 1
+    assert value_of(registry, "ai_inference_label_overflow_total", label="model") == 1
+    assert max(map(len, text.splitlines())) < 400
+
+
 def test_a_declared_model_needs_no_cap(registry):
     """What was declared keeps its name, whatever else is seen."""
     sink = MetricsSink(registry)

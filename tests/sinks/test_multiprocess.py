@@ -114,3 +114,17 @@ def test_the_table_and_the_feature_are_shown_once(tmp_path):
     """
 
     assert run(tmp_path, body) == [1, True, 0.0000025]
+
+
+def test_metrics_are_asked_for_by_name(tmp_path):
+    """`name[]` narrows what all processes have written, and does not find nothing."""
+    body = """
+    from tracked_inference.sinks.exposition import metrics_app
+    sink(record())
+    answer = metrics_app().wsgi(
+        {"REQUEST_METHOD": "GET", "QUERY_STRING": "name[]=ai_inference_retries_total"}, lambda *_: None
+    )
+    print(json.dumps(b"".join(answer).decode().splitlines()[2:]))
+    """
+
+    assert run(tmp_path, body) == ['ai_inference_retries_total{feature="search",model="gpt-4o"} 2.0']

@@ -72,6 +72,7 @@ def test_what_bills(vendor, method, url, name, kind):
         (anthropic, "get", "/v1/models"),
         (anthropic, "post", "/v1/files"),
         (anthropic, "post", "/v1/sessions/s1/events"),
+        (anthropic, "post", "/v1/compliance/review/cases/c1/respond"),
         (anthropic, "delete", "/v1/messages"),
         (openai, "post", "/chat/completions/c1"),
         (openai, "get", "/chat/completions/c1"),

@@ -101,7 +101,9 @@ def roll_up(
                 stop = end
             copy = _copied(file, covered, stop, scratch)
             target = home / f"{covered}-{stop}-{_fingerprint(file, stop)}.parquet"
-            part = Path(tempfile.mkstemp(dir=home, suffix=".part")[1])
+            descriptor, name = tempfile.mkstemp(dir=home, suffix=".part")
+            os.close(descriptor)  # DuckDB opens it by its name
+            part = Path(name)
             try:
                 convert(
                     f"COPY ({ledger_calls([copy], lines=True)} ORDER BY started_at) TO {quoted(part)}"

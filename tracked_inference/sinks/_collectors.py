@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-__all__ = ["Collectors", "collectors_of"]
+__all__ = ["Collectors", "collectors_of", "is_name"]
 
 _log = logging.getLogger("tracked_inference")
 _HOME = "_tracked_inference_collectors"
@@ -32,6 +32,10 @@ STAGES = ("begin", "budget", "ledger", "log", "metrics", "observe", "price", "re
 
 CAPPED = ("model", "feature", "team")
 """The labels whose values are capped."""
+
+_OTHER = "other"
+_LONGEST_NAME = 200
+"""Characters; an ARN of Bedrock, the longest name that there is, has about 120."""
 
 _making = threading.Lock()
 _living: weakref.WeakSet[Collectors] = weakref.WeakSet()
@@ -107,14 +111,17 @@ class Collectors:
 
     def know(self, model: str) -> None:
         """Remember a model that has a price: it needs no cap."""
-        self._known_models.add(model)
+        if is_name(model):
+            self._known_models.add(model)
 
     def is_known(self, model: str) -> bool:
         """Whether a model has had a price."""
         return model in self._known_models
 
     def capped(self, label: str, value: str, most: int) -> str:
-        """The value, or `other` when more than `most` different ones were seen under this label."""
+        """The value, or `other` when it is no name or more than `most` different ones were seen under this label."""
+        if not is_name(value):
+            return _OTHER
         with self._lock:
             seen = self._seen.setdefault(label, set())
             if value in seen:
@@ -131,7 +138,7 @@ class Collectors:
                 most,
                 label,
             )
-        return "other"
+        return _OTHER
 
     # Gauges that change while nothing is called.
 
@@ -197,6 +204,11 @@ class Collectors:
         self._refresher = None
         for hour in self._hours.values():
             hour.clear()
+
+
+def is_name(value: str) -> bool:
+    """Whether a text can be a label: a gateway's answer may hold what UTF-8 cannot say, and then no scrape succeeds any more."""
+    return len(value) <= _LONGEST_NAME and value.isprintable()
 
 
 def _make(metric: Metric, registry: CollectorRegistry) -> Any:

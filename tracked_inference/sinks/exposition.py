@@ -86,12 +86,15 @@ class MetricsApp:
     def _answer(self, method: str, accept: str, query: str) -> tuple[str, list[tuple[str, str]], bytes]:
         if method not in {"GET", "HEAD"}:
             return "405 Method Not Allowed", [("Allow", "GET, HEAD"), ("Content-Length", "0")], b""
-        encoder, content_type = choose_encoder(accept)
+        try:
+            encoder, content_type = choose_encoder(accept)
+        except Exception:  # a version that is no number, say: without one the answer is always right
+            encoder, content_type = choose_encoder("")
         status = "200 OK"
         try:
             self._watch.look()
-            registry: Any = _joined() if shared_by_files() else self._registry
             names = parse_qs(query).get("name[]")
+            registry: Any = _joined(named=bool(names)) if shared_by_files() else self._registry
             text = encoder(registry.restricted_registry(names) if names else registry)
         except Exception:  # a collector of somebody else's: its words are for the log, not for whoever asks
             _log.exception("ai.inference.scrape_failed: the metrics could not be collected")
@@ -112,14 +115,19 @@ def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001  # gunicorn's 
         multiprocess.mark_process_dead(worker.pid)
 
 
-def _joined() -> CollectorRegistry:
-    """What all processes wrote; gauges of those that died without a hook (uvicorn has none) are left out."""
+def _joined(*, named: bool) -> CollectorRegistry:
+    """
+    What all processes wrote; gauges of those that died without a hook (uvicorn has none) are left out.
+
+    Args:
+        named: The registry will be asked for metrics by name, and has to look which ones there are.
+    """
     folder = Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR") or os.environ["prometheus_multiproc_dir"])  # noqa: SIM112
     for file in folder.glob("gauge_live*_*.db"):
         found = _PID.fullmatch(file.name)
         if found is not None and not _alive(int(found[1])):
             multiprocess.mark_process_dead(int(found[1]), str(folder))
-    registry = CollectorRegistry()
+    registry = CollectorRegistry(auto_describe=named)
     multiprocess.MultiProcessCollector(registry, str(folder))
     return registry
 

@@ -80,7 +80,7 @@ class LedgerSink:
         self._open: dict[str, _File] = {}
         directory = self.path.parent if self._single else self.path
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(directory)
         except OSError as error:
             raise ConfigurationError(
                 f"the ledger cannot be written to {directory}: {error.strerror or error}"
@@ -125,7 +125,7 @@ class LedgerSink:
         try:
             names = [path.name for path in directory.iterdir()]
         except FileNotFoundError:  # somebody removed the whole directory while we ran
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(directory)
             names = []
         number = max((int(found[1] or 0) for found in map(pattern.fullmatch, names) if found), default=0)
         while True:
@@ -196,6 +196,13 @@ class _File:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+def _make(directory: Path) -> None:
+    """Make a directory and what is missing above it, each for the owner alone: in one that is open to all it could be replaced."""
+    for one in reversed((directory, *directory.parents)):
+        if not one.is_dir():
+            one.mkdir(mode=0o700, exist_ok=True)
 
 
 def _day(at: datetime) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from tracked_inference.sinks._fork import free_log_locks
 from tracked_inference.usage import TOKEN_UNITS
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class LogSink:
                 "ai.inference.unpriced",
                 model=_on_one_line(record.model),
                 provider=record.provider,
-                reasons=list(record.cost.reasons),
+                reasons=[_on_one_line(reason) for reason in record.cost.reasons],
                 price_table=record.cost.table_version,
                 hint=_WHO_SELLS if "unknown_seller" in record.cost.reasons else _ADD_MODEL,
             )
@@ -117,9 +119,9 @@ def fields_of(record: CallRecord) -> dict[str, Any]:
         if usage.reasoning_tokens:
             fields["reasoning_tokens"] = usage.reasoning_tokens
         if usage.service_tier is not None:
-            fields["service_tier"] = usage.service_tier
+            fields["service_tier"] = _on_one_line(usage.service_tier)
     if cost.reasons:
-        fields["cost_reasons"] = list(cost.reasons)
+        fields["cost_reasons"] = [_on_one_line(reason) for reason in cost.reasons]
     if record.requested_model is not None and record.requested_model != record.model:
         fields["requested_model"] = _on_one_line(record.requested_model)
     if record.time_to_first_token_seconds is not None:
@@ -139,8 +141,18 @@ def fields_of(record: CallRecord) -> dict[str, Any]:
 
 def _on_one_line(text: str) -> str:
     """
-    A text that can neither begin a line of its own nor move a terminal's cursor, whatever renders it.
+    A text that can neither begin a line of its own nor move a terminal's cursor, whatever renders it, and is no longer than a name.
 
-    User ids, tags and a gateway's model names come from outside, and structlog's console renderer prints them as they are.
+    User ids, tags and a gateway's model names come from outside, and structlog's console renderer prints them as they are;
+    what collects logs cuts long lines in pieces, each of which is then a line.
     """
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}..."
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
+_LONGEST = 500
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=free_log_locks)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference.sinks._collectors import CAPPED, Collectors, collectors_of
+from tracked_inference.sinks._collectors import CAPPED, Collectors, collectors_of, is_name
 from tracked_inference.sinks._quick import adder, observer
 from tracked_inference.usage import TOKEN_UNITS
 
@@ -32,7 +32,6 @@ MAX_TEAMS = 200
 MAX_UNKNOWN_MODELS = 50
 """Distinct models without a price that get a label of their own in one process; the others count as `other`."""
 
-_OTHER = "other"
 _OUTCOMES = ("ok", "error", "cancelled", "abandoned")
 
 
@@ -58,8 +57,10 @@ class MetricsSink:
         total, status = cost.total_usd, cost.status
         feature = self._features.get(record.feature) or self._feature(record.feature)
         # A refused request echoes the name that was asked for, which may be any typing error.
-        known = total is not None and cost.reasons != ("not_billed",)
-        children = self._labelled(record.model, record.feature, record.team, known=known)
+        priced = total is not None and cost.reasons != ("not_billed",)
+        # So may what is free or priced by a gateway go by any name: the table knows the others.
+        known = priced and status != "free" and "gateway" not in cost.reasons
+        children = self._labelled(record.model, record.feature, record.team, known=known, priced=priced)
         children.calls[record.outcome](1)
         exemplar = None if record.trace_id is None else {"trace_id": record.trace_id}
         if total is not None:
@@ -108,7 +109,7 @@ class MetricsSink:
         """
         self._feature(feature)
         for model in models:
-            self._labelled(model, feature, team, known=True)
+            self._labelled(model, feature, team, known=True, priced=True)
 
     def expect(self, feature: str, team: str, models: Mapping[str, Collection[str] | None]) -> None:
         """
@@ -147,6 +148,8 @@ class MetricsSink:
 
     def show_prices(self, model: str, rates: Mapping[str, Any]) -> None:
         """Show the list price of each token kind of a model that was seen."""
+        if not is_name(model):
+            return
         for unit, rate in rates.items():
             if unit in _TOKENS:  # searches, seconds and characters have prices too, which are none of a token
                 self._all.price.labels(model, unit).set(float(rate))
@@ -161,9 +164,7 @@ class MetricsSink:
             self._features[label] = found  # bounded by the cap
         return found
 
-    def _labelled(
-        self, model: str, feature: str, team: str, *, known: bool, priced: bool = True
-    ) -> _Children:
+    def _labelled(self, model: str, feature: str, team: str, *, known: bool, priced: bool) -> _Children:
         found = self._children.get((model, feature, team))
         if found is None:
             collectors = self._all
@@ -181,7 +182,7 @@ class MetricsSink:
             for name, label, value in zip(CAPPED, labels, (model, feature, team), strict=True):
                 if label != value:
                     collectors.overflow.labels(name).inc()
-        if known and priced and found.cost is None:
+        if priced and found.cost is None:
             found.cost_child = self._all.cost.labels(found.model, found.feature, found.team)
             found.cost = adder(found.cost_child)
         return found

@@ -11,13 +11,13 @@ import atexit
 import contextlib
 import logging
 import os
-import sys
 import threading
 import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from tracked_inference._children import at_end_of_child
 from tracked_inference.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class QueuedSink:
             return
         try:
             if self._thread is None:
-                _finish_with_children()
+                at_end_of_child(_end_all, priority=100)
                 thread = threading.Thread(
                     target=self._work,
                     args=(self._queue,),
@@ -222,14 +222,6 @@ def _end_all() -> None:
     now = time.monotonic()
     for one in list(_all):
         one._end(now + one.exit_seconds)
-
-
-def _finish_with_children() -> None:
-    """The children of multiprocessing and of Celery's billiard end without `atexit`, but not without this."""
-    for name in ("multiprocessing.util", "billiard.util"):
-        module = sys.modules.get(name)
-        if module is not None:
-            module.Finalize(None, _end_all, exitpriority=100)
 
 
 def _in_child() -> None:

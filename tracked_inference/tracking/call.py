@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import sys
 from datetime import UTC, datetime
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
-from tracked_inference.tracking.handover import hand_over
+from tracked_inference.tracking import handover
 from tracked_inference.vendors._operations import BATCH_FILE, LINES, RETRIEVE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tracked_inference.record import Outcome
     from tracked_inference.tracking.recorder import Recorder
@@ -60,6 +59,7 @@ class Call:
     ) -> None:
         self.start = perf_counter()
         self.started = time()
+        self.forks = handover.forks
         self.recorder = recorder
         self.faults = recorder.faults
         self.operation = operation
@@ -157,10 +157,15 @@ class Call:
             reason = "stream_cancelled" if outcome == "cancelled" else "stream_cut"
             self.finish(outcome, reader.body(), complete=reader.complete, error=error, reason=reason)
 
+    def hand_over(self, work: Callable[[], None]) -> None:
+        """End the call from a finalizer; one that runs in a forked child is about a copy, and the call is the parent's."""
+        if self.forks == handover.forks:
+            handover.hand_over(work)
+
     def broke(self, error: BaseException) -> None:
         """The SDK raised; or a coroutine was dropped, in a finalizer for all we know."""
         if isinstance(error, GeneratorExit):
-            hand_over(functools.partial(self.faults.guarded, "record", self.failed, error))
+            self.hand_over(functools.partial(self.faults.guarded, "record", self.failed, error))
         else:
             self.faults.guarded("record", self.failed, error)
 
@@ -183,7 +188,9 @@ class Call:
 
 
 def is_cancellation(error: BaseException) -> bool:
-    """Whether an exception means that the caller was told to stop, not that the call failed."""
-    return isinstance(error, (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit, SystemExit)) or (
-        type(error).__name__ == "Cancelled"  # trio's, which we do not import
-    )
+    """
+    Whether an exception means that the caller was told to stop, not that the call failed.
+
+    What is no `Exception` is: asyncio's and trio's cancellation, Ctrl-C, a generator that is closed, gevent's kill and timeout.
+    """
+    return not isinstance(error, Exception)

@@ -13,13 +13,16 @@ import atexit
 import os
 import sys
 import threading
+import weakref
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
+
+from tracked_inference._children import at_end_of_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["hand_over", "later", "prepare"]
+__all__ = ["hand_over", "later", "prepare", "when_dropped"]
 
 _PATIENCE_SECONDS = 0.05
 """How long a finalizer waits; it runs out only where the work needs a lock that the interrupted code holds."""
@@ -31,6 +34,10 @@ _Item = tuple["Callable[[], None]", threading.Event]
 _queue: SimpleQueue[_Item] = SimpleQueue()
 _thread: threading.Thread | None = None
 _starting = threading.Lock()
+_open: dict[int, Callable[[], None]] = {}
+"""What is to be done when something is dropped that is still in use, in this process."""
+forks = 0
+"""How many forks are between this process and the one that was started: what was begun before the last one is the parent's."""
 
 
 def prepare() -> None:
@@ -41,6 +48,7 @@ def prepare() -> None:
             thread = threading.Thread(target=_work, args=(_queue,), name="tracked-inference", daemon=True)
             thread.start()
             _thread = thread
+            at_end_of_child(_end_of_child, priority=200)  # before queues of sinks are emptied
         except RuntimeError:
             pass  # no more threads, or the interpreter is on its way out: hand_over then works inline
         finally:
@@ -65,6 +73,30 @@ def later(work: Callable[[], None]) -> None:
         work()
         return
     _queue.put((work, threading.Event()))
+
+
+def when_dropped(thing: object, work: Callable[[], None]) -> None:
+    """
+    Run `work`, which must not raise, when `thing` goes out of use or this process ends.
+
+    A child that is forked meanwhile has a copy of `thing`, and its end is none of the original.
+    """
+    key = id(work)
+    _open[key] = work
+    weakref.finalize(thing, _dropped, key)
+
+
+def _dropped(key: int) -> None:
+    """Something went out of use; runs in a finalizer."""
+    work = _open.pop(key, None)
+    if work is not None:
+        work()
+
+
+def _end_of_child() -> None:
+    for key in list(_open):
+        _dropped(key)
+    _drain()
 
 
 def _drain() -> None:
@@ -94,11 +126,13 @@ def _work(queue: SimpleQueue[_Item]) -> None:
 
 
 def _forget() -> None:
-    """A child process has no such thread; what the parent had queued is the parent's."""
-    global _queue, _thread, _starting  # noqa: PLW0603
+    """A child process has no such thread; what the parent had queued or open is the parent's."""
+    global _queue, _thread, _starting, forks  # noqa: PLW0603
+    forks += 1
     _queue = SimpleQueue()
     _thread = None
     _starting = threading.Lock()
+    _open.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -7,14 +7,14 @@ Nothing is read ahead, and a body is parsed once more only where no parsed objec
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
-import weakref
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.tracking.call import is_cancellation
-from tracked_inference.tracking.handover import hand_over, prepare
+from tracked_inference.tracking.handover import prepare, when_dropped
 from tracked_inference.tracking.http import parsed
 from tracked_inference.tracking.streams import extended
 from tracked_inference.vendors._reading import media_type
@@ -134,7 +134,7 @@ class _Copy:
             return
         error = sys.exc_info()[1]
         if isinstance(error, GeneratorExit):  # finalized, by the garbage collector for all we know
-            hand_over(lambda: self.end(whole=False))
+            self.call.hand_over(lambda: self.end(whole=False))
         else:
             self.end(whole=False, error=error if error is not None and is_cancellation(error) else None)
 
@@ -178,12 +178,12 @@ def observe_unread(response: Any, call: Call) -> None:
     response._tracked_copy = copy
     response.__class__ = extended(type(response), _reading)
     # The response, not the SDK's wrapper of it: `….with_raw_response.create(stream=True).parse()` drops that one at once.
-    weakref.finalize(response, _dropped, copy)
+    when_dropped(response, functools.partial(_dropped, copy))
 
 
 def _dropped(copy: _Copy) -> None:
     if not copy.call.settled:
-        hand_over(lambda: copy.end(whole=False))
+        copy.call.hand_over(lambda: copy.end(whole=False))
 
 
 def _reading(base: Any) -> dict[str, Any]:

@@ -148,6 +148,7 @@ class Recorder:
         error_type = reason if outcome == "error" else None
         if error is not None:
             error_type = type(error).__name__
+        self._ended(call)  # before the sinks, which an interrupt may end
         self.emit(
             make_record(
                 started_at=call.started_at,
@@ -171,7 +172,6 @@ class Recorder:
                 trace_id=call.trace_id,
             ),
         )
-        self._ended(call)
 
     def price(self, call: Call, usage: Usage | None, model: str | None, reason: str | None) -> Cost:
         """What the table says of a usage; `reason` says why there is none."""
@@ -212,13 +212,16 @@ class Recorder:
             self._show(record)
         if self.guard is not None:
             self.faults.guarded("budget", self.guard.note, record)
+        pressed: KeyboardInterrupt | None = None
         for sink in self.sinks:
             try:
                 sink(record)
-            except KeyboardInterrupt:
-                raise
+            except KeyboardInterrupt as interrupt:  # the caller's; the other sinks have the record first
+                pressed = interrupt
             except BaseException as fault:
                 self.faults.note(getattr(sink, "stage", "sink"), fault)
+        if pressed is not None:
+            raise pressed
 
     def _show(self, record: CallRecord) -> None:
         """Show the prices of a model that is seen for the first time."""

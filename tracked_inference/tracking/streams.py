@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import functools
 import sys
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.tracking.call import is_cancellation
-from tracked_inference.tracking.handover import hand_over, prepare
+from tracked_inference.tracking.handover import prepare, when_dropped
 from tracked_inference.tracking.http import response_of
 
 if TYPE_CHECKING:
@@ -208,7 +207,7 @@ def _closed(call: Call) -> None:
         return
     error = sys.exc_info()[1]
     if isinstance(error, GeneratorExit):  # a generator is finalized, by the garbage collector for all we know
-        hand_over(functools.partial(call.faults.guarded, "record", call.stream_left))
+        call.hand_over(functools.partial(call.faults.guarded, "record", call.stream_left))
     elif error is not None and is_cancellation(error):
         call.faults.guarded("record", call.failed, error)
     else:
@@ -245,7 +244,7 @@ def observe_stream(stream: Any, call: Call, *, asynchronous: bool) -> None:
             _AsyncTap(None, call, inner, inner.__anext__) if asynchronous else _Tap(call, inner)
         )
     watch_close(response_of(stream), call)
-    weakref.finalize(stream, _dropped, call)
+    when_dropped(stream, functools.partial(_dropped, call))
 
 
 def watch_close(response: Any, call: Call) -> None:
@@ -262,4 +261,4 @@ def watch_close(response: Any, call: Call) -> None:
 def _dropped(call: Call) -> None:
     """A stream went out of use; runs in a finalizer."""
     if not call.settled:
-        hand_over(functools.partial(call.faults.guarded, "record", call.stream_left))
+        call.hand_over(functools.partial(call.faults.guarded, "record", call.stream_left))

@@ -34,7 +34,7 @@ _POST = (
     # Things with a life of their own: sessions of managed agents show what they used so far on every look at them.
     (
         re.compile(
-            r"/v1/(?:agents|deployments|dreams|environments|files|memory_stores|organizations|sessions|skills|tunnels"
+            r"/v1/(?:agents|compliance|deployments|dreams|environments|files|memory_stores|organizations|sessions|skills|tunnels"
             r"|user_profiles|vaults)(?:/|$)"
         ),
         COUNTED_FREE,
