@@ -103,9 +103,10 @@ def _kept_as_known() -> bool:
         if values.ValueClass is not values.MutexValue:
             return False  # files shared by processes, where nothing is to be tried out
         probe = Counter("probe", "probe", registry=None)
-        probe._value._lock = Lock()
-        with probe._value._lock:
-            probe._value._value += 1.5
+        value: Any = probe._value
+        value._lock = Lock()
+        with value._lock:
+            value._value += 1.5
         probe.inc()
         return [sample.value for metric in probe.collect() for sample in metric.samples][0] == 2.5  # noqa: RUF015
     except Exception:

@@ -232,14 +232,16 @@ class Meter:
                 3
             ]  # without asking for `base_url`, for which openai 3 imports a module each time
         base_url = client.base_url
-        if known is None or known[1] != base_url:
+        if known is not None and known[1] == base_url:
+            provider, region = known[2], known[3]
+        else:
             host = str(base_url)
             named = self.prices.provider_for(host)
             provider = self.provider or self.vendor.seller_of(type(client)) or named or _host(host)
-            known = None, base_url, provider, self.prices.region_for(host)
+            region = self.prices.region_for(host)
         shown = kept if kept is base_url and _is_sdks_own(type(client), "base_url") else None
-        self._seller = shown, *known[1:]
-        return known[2], known[3]
+        self._seller = (shown, base_url, provider, region)
+        return provider, region
 
     # complete()
 
