@@ -30,11 +30,11 @@ def maker(cls: type[T]) -> Callable[..., T]:
     parameters = ", ".join(f"{name}=_{name}" if f"_{name}" in defaults else name for name in names)
     lines = [
         f"def make({parameters}):",
-        "    made = new(twin)",
+        "    made = twin()",
         *(f"    made.{name} = {name}" for name in names),
     ]
     source = "\n".join([*lines, "    made.__class__ = cls", "    return made"])
     twin = type(cls.__name__, (), {"__slots__": tuple(names)})
-    scope: dict[str, Any] = {**defaults, "new": object.__new__, "twin": twin, "cls": cls}
+    scope: dict[str, Any] = {**defaults, "twin": twin, "cls": cls}
     exec(source, scope)  # noqa: S102  # the text is made of the names of fields, as dataclasses does it
     return cast("Callable[..., T]", scope["make"])

@@ -124,16 +124,12 @@ class Usage:
 
     def tokens(self) -> dict[str, int]:
         """Tokens by kind over all passes: what the metric `ai_inference_tokens_total` counts."""
-        if len(self.passes) == 1:
-            counts = self.passes[0].counts
-            if counts.keys() <= _TOKEN_UNITS and {*map(type, counts.values())} <= _WHOLE:
-                return dict(counts)  # type: ignore[arg-type]  # it was just seen
-            return {unit: int(counts[unit]) for unit in counts if unit in _TOKEN_UNITS}
         total: dict[str, int] = {}
         for one in self.passes:
             for unit, quantity in one.counts.items():
                 if unit in _TOKEN_UNITS:
-                    total[unit] = total.get(unit, 0) + int(quantity)
+                    whole = quantity if type(quantity) is int else int(quantity)
+                    total[unit] = total[unit] + whole if unit in total else whole
         return total
 
     def quantity(self, unit: str) -> int | Decimal:
@@ -162,7 +158,6 @@ class Usage:
 
 
 _TOKEN_UNITS = frozenset(TOKEN_UNITS)
-_WHOLE = {int}
 
 make_pass = maker(Pass)
 """`Pass`, for the readers of responses: the same object, made for less."""

@@ -10,6 +10,7 @@ from typing import Any
 from tests.benchmarks.peer_environments import REPOSITORY
 
 SETTINGS = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
+SETTINGS.pop("PYTHONDONTWRITEBYTECODE", None)  # what is compiled anew in each process has no honest start
 WORKER = "tests.benchmarks.peer_worker"
 
 

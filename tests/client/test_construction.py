@@ -20,6 +20,7 @@ from tracked_inference.errors import (
     UnsupportedClientError,
 )
 from tracked_inference.sinks import default_sinks
+from tracked_inference.tracking.subclass import METER
 
 anthropic = pytest.importorskip("anthropic", reason="the Anthropic SDK is not installed")
 openai = pytest.importorskip("openai", reason="the OpenAI SDK is not installed")
@@ -541,3 +542,33 @@ async def test_an_untagged_client_is_refused(plain_claude, words, message):
         TrackedClient(plain_claude, **words, sinks=[])
 
     assert str(refused.value) == message
+
+
+async def test_who_sells_follows_the_address(plain_gpt, records, vendor):
+    """Setting `base_url` later is noticed, and so is a `base_url` that a class of the application's makes up each time."""
+    sdk = type(plain_gpt)
+
+    class Elsewhere(sdk):
+        here = True
+
+        @property
+        def base_url(self):
+            return super().base_url if self.here else "http://127.0.0.2:9/v1/"
+
+        @base_url.setter
+        def base_url(self, url):
+            sdk.base_url.fset(self, url)
+
+    meter = TrackedClient(plain_gpt, feature="search", team="discovery", sinks=[records]).__dict__[METER]
+    client = Elsewhere(api_key="k", base_url="http://127.0.0.1:9/v1")
+    sellers = [meter.seller(client)[0]]
+    client.here = False
+    sellers.append(meter.seller(client)[0])
+    client.here = True
+    sellers.append(meter.seller(client)[0])
+    plain_gpt.base_url = "https://api.openai.com/v1"
+    sellers += [meter.seller(plain_gpt)[0], meter.seller(plain_gpt)[0]]
+    plain_gpt.base_url = "https://openrouter.ai/api/v1"
+    sellers.append(meter.seller(plain_gpt)[0])
+
+    assert sellers == ["127.0.0.1:9", "127.0.0.2:9", "127.0.0.1:9", "openai", "openai", "openrouter"]

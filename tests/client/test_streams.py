@@ -1,9 +1,11 @@
 """Streams: one record however they end, the time of the first content, and nothing left behind in memory."""
 
 import asyncio
+import contextlib
 import gc
 import threading
 import time
+import typing
 import weakref
 
 import pytest
@@ -331,3 +333,50 @@ def test_a_response_that_cannot_be_extended_is_left_alone():
 
     streams.watch_close(Slotted(), None)
     streams.watch_close(None, None)
+
+
+async def test_a_stream_class_whose_iterator_is_no_generator(plain_claude, tracked, records, vendor):
+    """The application's own stream class may iterate as it likes; that the SDK closes the response at the end is no leaving."""
+    client = tracked(plain_claude, provider="anthropic")
+    item = typing.TypeVar("item")
+
+    class Steps:
+        def __init__(self, inner):
+            self._inner = inner
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            return next(self._inner)
+
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            return await self._inner.__anext__()
+
+    class Own(anthropic.Stream[item]):
+        def __iter__(self):
+            return Steps(super().__iter__())
+
+    class AsyncOwn(anthropic.AsyncStream[item]):
+        def __aiter__(self):
+            return Steps(super().__aiter__())
+
+    kind = AsyncOwn if isinstance(client, anthropic.AsyncAnthropic) else Own
+    asked = {"cast_to": anthropic.types.Message, "body": {**CLAUDE, "stream": True}, "stream": True}
+    vendor.script(CLAUDE_SAYS, CLAUDE_SAYS.cut(after=1), CLAUDE_SAYS)
+    for last in ("read", "cut", "left"):
+        stream = await done(
+            client.post("/v1/messages", **asked, stream_cls=kind[anthropic.types.RawMessageStreamEvent])
+        )
+        if last == "left":
+            await some(stream, 3)
+            await done(stream.close())
+        else:
+            with contextlib.suppress(Exception):  # the HTTP library's, where the stream was cut
+                await every(stream)
+
+    assert type(stream).__name__ == kind.__name__
+    assert [one.outcome for one in records] == ["ok", "error", "abandoned"]

@@ -72,14 +72,23 @@ def _log_breaks(station):
 
 @contextlib.contextmanager
 def _prometheus_client_breaks(station):
-    """Every value raises when it is added to, by whomever its method was bound before."""
-    inc = values.ValueClass.inc
+    """Every value raises when it is added to, by whomever its method was bound before, or under its lock."""
+    inc, tally = values.ValueClass.inc, station.metrics._all.tally
     broken = _raises_in_one_process if inc.__closure__ is None else _raises_in_many(inc.__closure__)
     kept, inc.__code__ = inc.__code__, broken.__code__
+    lock, tally._lock = tally._lock, _BrokenLock()
     try:
         yield
     finally:
-        inc.__code__ = kept
+        inc.__code__, tally._lock = kept, lock
+
+
+class _BrokenLock:
+    def __enter__(self):
+        raise OSError("x")
+
+    def __exit__(self, *_):
+        raise AssertionError("it was never entered")
 
 
 def _raises_in_one_process(self, amount):
@@ -178,9 +187,7 @@ FAULTS = (
         "a metric raises",
         "metrics",
         (),  # the calls are counted before the metric that raises
-        _set(
-            lambda s: next(iter(s.metrics._children.values())).duration, "_observe", _raises(ValueError("x"))
-        ),
+        _set(lambda s: next(iter(s.metrics._children.values())), "duration", _raises(ValueError("x"))),
     ),
     Fault(
         "prometheus_client raises",

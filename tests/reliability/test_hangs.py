@@ -46,9 +46,9 @@ def hang_log(station, hung):
 
 
 def hang_metrics(station, hung):
-    lock = next(
-        iter(station.metrics._children.values())
-    ).duration._child._sum._lock  # prometheus_client's own
+    lock = (
+        next(iter(station.metrics._children.values())).calls["ok"]._lock
+    )  # prometheus_client's own, and shared
     lock.acquire()
     hung.entered.set()
 

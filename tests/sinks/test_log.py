@@ -217,3 +217,96 @@ def test_reasons_that_hold_a_vendors_words_are_plain_text():
     fields = fields_of(record(cost=cost("partial", Decimal(1), "unknown_field:\ud800\nx")))
 
     assert fields["cost_reasons"] == ["unknown_field:\\ud800\\nx"]
+
+
+# The fields go into the context of a logger of the line's own, where that is the same as giving them as keywords.
+
+
+@pytest.fixture
+def configured():
+    """`structlog.configure`, undone afterwards."""
+    before = structlog.get_config()
+    yield structlog.configure
+    structlog.configure(**before)
+
+
+def as_given(said):
+    """A processor that notes what comes to it."""
+
+    def processor(_logger, _name, event):
+        said.append(dict(event))
+        return "x"
+
+    return processor
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize(
+    "wrapper", [structlog.make_filtering_bound_logger(0), structlog.stdlib.BoundLogger, structlog.BoundLogger]
+)
+def test_a_line_is_what_keywords_would_have_made(configured, cached, wrapper):
+    """The same keys in the same order, nothing left behind for the next line, whatever class of structlog's writes it."""
+    said = []
+    configured(
+        processors=[as_given(said)],
+        wrapper_class=wrapper,
+        logger_factory=structlog.testing.CapturingLoggerFactory(),
+        cache_logger_on_first_use=cached,
+    )
+    sink = LogSink()
+    sink(record(tags={"tenant": "a"}))
+    sink(record(user=None))
+    structlog.get_logger("x").info("ai.inference.completed", **fields_of(record(user=None)))
+
+    assert "tags" in said[0]
+    assert list(said[1].items()) == list(said[2].items())
+
+
+def test_configuring_structlog_later_is_followed(configured):
+    """Unless the application has structlog keep its loggers."""
+    first, second = [], []
+    configured(processors=[as_given(first)], logger_factory=structlog.testing.CapturingLoggerFactory())
+    sink = LogSink()
+    sink(record())
+    configured(processors=[as_given(second)])
+    sink(record())
+
+    assert (len(first), len(second)) == (1, 1)
+
+
+def test_a_logger_class_of_the_applications_gets_keywords(configured):
+    """It may look at them, and so may anything that has `info` and `warning` alone."""
+    seen = []
+
+    class Own(structlog.BoundLogger):
+        def info(self, event, **words):
+            seen.append((event, words["team"]))
+
+    class Least:
+        def info(self, event, **words):
+            seen.append((event, words["team"]))
+
+    configured(wrapper_class=Own)
+    LogSink()(record())
+    LogSink(Least())(record())
+
+    assert seen == [("ai.inference.completed", "discovery")] * 2
+
+
+def test_a_context_of_another_class_gets_keywords(configured):
+    """A context may be that of a whole thread, where the fields would stay."""
+    said = []
+
+    class Shared(dict):
+        pass
+
+    configured(
+        processors=[as_given(said)],
+        context_class=Shared,
+        logger_factory=structlog.testing.CapturingLoggerFactory(),
+    )
+    sink = LogSink()
+    sink(record())
+
+    assert said[0]["team"] == "discovery"
+    assert said[0]["event"] == "ai.inference.completed"

@@ -295,6 +295,18 @@ def test_calls_in_progress(registry):
     assert (up, value_of(registry, "ai_inference_calls_in_progress", feature="search")) == (1, 0)
 
 
+def test_a_forked_child_has_none_of_its_parents_calls_in_progress(registry):
+    """They end in the parent; one that ends in the child all the same takes nothing from the child's own."""
+    sink = MetricsSink(registry)
+    call = type("Call", (), {"feature": "search", "team": "discovery"})()
+    sink.call_started(call)
+    collectors_of(registry).forget_parent()  # what a fork does in the child
+    sink.call_ended(call)
+    sink.call_started(call)
+
+    assert value_of(registry, "ai_inference_calls_in_progress", feature="search") == 1
+
+
 def test_exemplars_carry_the_trace(registry):
     """A record with a trace leaves it as an exemplar on its cost and durations, in OpenMetrics."""
     trace = "0af7651916cd43dd8448eb211c80319c"

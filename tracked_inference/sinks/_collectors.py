@@ -8,15 +8,18 @@ import os
 import threading
 import time
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 
 from tracked_inference.sinks._fork import free_locks
+from tracked_inference.sinks._quick import Tally, adder
 from tracked_inference.sinks._rolling import RollingHour
 from tracked_inference.sinks.catalogue import METRICS, Metric
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from prometheus_client import CollectorRegistry
@@ -68,6 +71,7 @@ class Collectors:
         made = {metric.name: _make(metric, registry) for metric in METRICS}
         self.by_name = made
         self._home = weakref.ref(registry)
+        self.tally = Tally()
         self.cost: Any = made["ai_inference_estimated_cost_usd_total"]
         self.tokens: Any = made["ai_inference_tokens_total"]
         self.reasoning: Any = made["ai_inference_reasoning_tokens_total"]
@@ -102,6 +106,7 @@ class Collectors:
         self._overflowed: set[str] = set()
         self._known_models: set[str] = set()
         self._hours: dict[str, RollingHour] = {}
+        self._in_flight: dict[str, list[None]] = {}
         self._tables: dict[tuple[str, str], float] = {}
         self.shared = multiprocess()
         self._refresher: threading.Thread | None = None
@@ -155,6 +160,23 @@ class Collectors:
                     child.set_function(hour.total)
         return hour
 
+    def in_flight(self, feature: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
+        """What notes that a call of a feature has started, and what notes that one has ended; shown by their gauge."""
+        child = self.in_progress.labels(feature)
+        if self.shared:
+            add = adder(child)
+            return partial(add, 1), partial(add, -1)
+        with self._lock:
+            # A list, because adding to it and taking from it need no lock, as those of a number do.
+            calls = self._in_flight.setdefault(feature, [])
+            child.set_function(calls.__len__)
+
+        def ended() -> None:
+            if calls:  # a forked child knows nothing of the calls that its parent started
+                calls.pop()
+
+        return partial(calls.append, None), ended
+
     def show_table(self, version: str, sha256: str, recorded_at: datetime) -> None:
         """Show which price table is in use, and its age."""
         with self._lock:
@@ -198,12 +220,14 @@ class Collectors:
             self.table_age.labels(version, sha256).set(max(time.time() - born, 0.0))
 
     def forget_parent(self) -> None:
-        """In a forked child: the parent's dollars are the parent's, and its threads are gone."""
+        """In a forked child: the parent's dollars and open calls are the parent's, and its threads are gone."""
         free_locks(self.by_name.values(), self._home())
         self._lock = threading.Lock()
         self._refresher = None
         for hour in self._hours.values():
             hour.clear()
+        for calls in self._in_flight.values():
+            calls.clear()
 
 
 def is_name(value: str) -> bool:

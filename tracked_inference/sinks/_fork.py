@@ -20,9 +20,8 @@ __all__ = ["free_locks", "free_log_locks"]
 def free_locks(metrics: Iterable[Any], registry: Any) -> None:
     """Make every lock of these metrics and their registry, and the one of multiprocess mode, free again; never raises."""
     for lock in _locks(metrics, registry):
-        with contextlib.suppress(
-            Exception
-        ):  # another interpreter's locks may lack it; the child is then as it was
+        # Another interpreter's locks may lack it; the child is then as it was.
+        with contextlib.suppress(Exception):
             lock._at_fork_reinit()
 
 

@@ -22,24 +22,29 @@ class RollingHour:
     The clock is monotonic, so that a step of the wall clock neither loses nor repeats money.
     """
 
-    __slots__ = ("_clock", "_lock", "_newest", "_slots")
+    __slots__ = ("_clock", "_lock", "_newest", "_slots", "_until")
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._lock = Lock()
         self._slots = [0.0] * _SLOTS
         self._newest = int(clock() // _SLOT_SECONDS)
+        self._until = (self._newest + 1) * _SLOT_SECONDS
 
     def add(self, dollars: float) -> None:
         """Add to the current minute."""
+        now = self._clock()
         with self._lock:
-            self._forget()
+            if now >= self._until:
+                self._forget(now)
             self._slots[self._newest % _SLOTS] += dollars
 
     def total(self) -> float:
         """The dollars of the last hour; 0 when there were none."""
+        now = self._clock()
         with self._lock:
-            self._forget()
+            if now >= self._until:
+                self._forget(now)
             return sum(self._slots)
 
     def clear(self) -> None:
@@ -47,8 +52,9 @@ class RollingHour:
         self._lock = Lock()
         self._slots = [0.0] * _SLOTS
 
-    def _forget(self) -> None:
-        now = int(self._clock() // _SLOT_SECONDS)
-        for slot in range(self._newest + 1, min(now, self._newest + _SLOTS) + 1):
+    def _forget(self, now: float) -> None:
+        minute = int(now // _SLOT_SECONDS)
+        for slot in range(self._newest + 1, min(minute, self._newest + _SLOTS) + 1):
             self._slots[slot % _SLOTS] = 0.0
-        self._newest = max(now, self._newest)
+        self._newest = minute
+        self._until = (minute + 1) * _SLOT_SECONDS

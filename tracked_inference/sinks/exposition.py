@@ -21,6 +21,7 @@ from prometheus_client import multiprocess as _multiprocess
 from prometheus_client.exposition import choose_encoder
 
 from tracked_inference.sinks._collectors import multiprocess as shared_by_files
+from tracked_inference.sinks._text import quicker
 from tracked_inference.sinks._workers import WorkerWatch
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class MetricsApp:
             self._watch.look()
             names = parse_qs(query).get("name[]")
             registry: Any = _joined(named=bool(names)) if shared_by_files() else self._registry
-            text = encoder(registry.restricted_registry(names) if names else registry)
+            text = quicker(encoder)(registry.restricted_registry(names) if names else registry)
         except Exception:  # a collector of somebody else's: its words are for the log, not for whoever asks
             _log.exception("ai.inference.scrape_failed: the metrics could not be collected")
             status, content_type = "500 Internal Server Error", "text/plain; charset=utf-8"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -30,13 +31,14 @@ class LogSink:
 
     def __init__(self, logger: Any = None) -> None:
         self._log = structlog.get_logger("tracked_inference") if logger is None else logger
+        self._binds = hasattr(self._log, "bind")
         self._told: set[str] = _told if logger is None else set()
 
     def __call__(self, record: CallRecord, /) -> None:
         if record.outcome == "ok":
-            self._log.info("ai.inference.completed", **fields_of(record))
+            self._write("info", "ai.inference.completed", fields_of(record))
         else:
-            self._log.warning("ai.inference.failed", **fields_of(record))
+            self._write("warning", "ai.inference.failed", fields_of(record))
         if (
             record.cost.status in _UNPRICED
             and record.model not in self._told
@@ -52,6 +54,33 @@ class LogSink:
                 price_table=record.cost.table_version,
                 hint=_WHO_SELLS if "unknown_seller" in record.cost.reasons else _ADD_MODEL,
             )
+
+    def _write(self, level: str, event: str, fields: dict[str, Any]) -> None:
+        """
+        Write one line.
+
+        As keywords the fields would be copied three times on their way through structlog, one by one.
+        So they are put at once into the context of a logger that is bound for this line alone.
+        """
+        if self._binds:
+            shared = self._log.bind()  # by the application's configuration as it now is
+            own = shared.bind()
+            context = structlog.get_context(own)
+            if (
+                type(context) is dict  # a context of another class may be shared by a whole thread
+                and context is not structlog.get_context(shared)
+                and _of_structlog(type(own))  # type: ignore[arg-type]  # mypy doubts that classes are hashable
+            ):
+                context.update(fields)
+                getattr(own, level)(event)
+                return
+        getattr(self._log, level)(event, **fields)
+
+
+@functools.lru_cache(maxsize=16)
+def _of_structlog(logger_class: type) -> bool:
+    """Whether a class of bound loggers is structlog's own: one of the application's may look at the keywords."""
+    return logger_class.__module__.partition(".")[0] == "structlog"
 
 
 def _lacks_a_price(cost: Cost) -> bool:
@@ -71,6 +100,7 @@ _WHO_SELLS = (
     "say who sells at this address, TrackedClient(..., provider='openai') for instance, or under base_urls in the price file:"
     " see docs/howto/prices.md"
 )
+_TOKENS = frozenset(TOKEN_UNITS)
 _OUTPUT, _READ, _WRITTEN = (
     frozenset(unit for unit in TOKEN_UNITS if unit.startswith(kind))
     for kind in ("output", "cache_read", "cache_write")
@@ -102,14 +132,17 @@ def fields_of(record: CallRecord) -> dict[str, Any]:
     }
     if usage is not None:
         total = output = read = written = 0
-        for unit, count in usage.tokens().items():  # once, where the properties of `usage` would each do it
-            total += count
-            if unit in _OUTPUT:
-                output += count
-            elif unit in _READ:
-                read += count
-            elif unit in _WRITTEN:
-                written += count
+        for one in usage.passes:  # once, where the properties of `usage` would each do it
+            for unit, quantity in one.counts.items():
+                if unit in _TOKENS:
+                    count = int(quantity)
+                    total += count
+                    if unit in _OUTPUT:
+                        output += count
+                    elif unit in _READ:
+                        read += count
+                    elif unit in _WRITTEN:
+                        written += count
         fields["input_tokens"] = total - output
         fields["output_tokens"] = output
         if read:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.sinks._collectors import CAPPED, Collectors, collectors_of, is_name
-from tracked_inference.sinks._quick import adder, observer
 from tracked_inference.usage import TOKEN_UNITS
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from tracked_inference.record import CallRecord
+    from tracked_inference.sinks._quick import Due, Observe
     from tracked_inference.sinks._rolling import RollingHour
 
 __all__ = ["MetricsSink"]
@@ -58,44 +58,54 @@ class MetricsSink:
         feature = self._features.get(record.feature) or self._feature(record.feature)
         # A refused request echoes the name that was asked for, which may be any typing error.
         priced = total is not None and cost.reasons != ("not_billed",)
-        # So may what is free or priced by a gateway go by any name: the table knows the others.
-        known = priced and status != "free" and "gateway" not in cost.reasons
-        children = self._labelled(record.model, record.feature, record.team, known=known, priced=priced)
-        children.calls[record.outcome](1)
+        children = self._children.get((record.model, record.feature, record.team))
+        if children is None or (priced and children.cost is None):
+            # So may what is free or priced by a gateway go by any name: the table knows the others.
+            known = priced and status != "free" and "gateway" not in cost.reasons
+            children = self._labelled(record.model, record.feature, record.team, known=known, priced=priced)
         exemplar = None if record.trace_id is None else {"trace_id": record.trace_id}
-        if total is not None:
-            dollars = float(total)
-            sound = 0 <= dollars < _INFINITY  # one NaN would poison a sum for ever
-            if sound:
-                if dollars:
-                    if exemplar is None:
-                        children.cost(dollars)
-                    else:
-                        children.cost_child.inc(dollars, exemplar)
-                    feature.by_status(status)(dollars)
-                    feature.hour.add(dollars)
-                    if self._all.shared:
-                        self._all.keep_fresh()
-                if status != "free":
-                    feature.cost_per_call.see(dollars, exemplar)
+        due: list[Due] = [(children.calls[record.outcome], 1)]
+        try:
+            if total is not None:
+                dollars = float(total)
+                sound = 0 <= dollars < _INFINITY  # one NaN would poison a sum for ever
+                if sound:
+                    if dollars:
+                        if exemplar is None:
+                            due.append((children.cost, dollars))
+                        else:
+                            children.cost_child.inc(dollars, exemplar)
+                        by_status = feature.by_status.get(status) or feature.more_by_status(status)
+                        due.append((by_status, dollars))
+                        feature.hour.add(dollars)
+                        if self._all.shared:
+                            self._all.keep_fresh()
+                    if status != "free":
+                        due += feature.cost_per_call(dollars, exemplar)
+            usage = record.usage
+            if usage is not None:
+                values = children.tokens
+                for one in usage.passes:  # what `usage.tokens()` sums up
+                    for unit, count in one.counts.items():
+                        if unit in values:
+                            due.append((values[unit], int(count)))
+                        elif unit in _TOKENS:
+                            due.append((children.more_tokens(unit), int(count)))
+            duration = record.duration_seconds
+            due += children.duration(duration if duration > 0 else 0.0, exemplar)
+            first = record.time_to_first_token_seconds
+            if first is not None:
+                due += children.first_token()(first if first > 0 else 0.0, exemplar)
+        finally:
+            self._all.tally.add(due)  # all of it at once; where something fails, what was due before
         if status in _UNPRICED:
             for reason in cost.reasons or ("unknown",):
                 self._all.unpriced.labels(children.model, children.feature, _word(reason)).inc()
         if status in _UNMEASURED:
             for reason in cost.reasons or ("unknown",):
                 self._all.unmeasured.labels(children.model, children.feature, _word(reason)).inc()
-        usage = record.usage
-        if usage is not None:
-            add = children.tokens
-            for unit, count in usage.tokens().items():
-                (add.get(unit) or children.more_tokens(unit))(count)
-            if usage.reasoning_tokens > 0:
-                self._all.reasoning.labels(children.model, children.feature).inc(usage.reasoning_tokens)
-        duration = record.duration_seconds
-        children.duration.see(duration if duration > 0 else 0.0, exemplar)
-        first = record.time_to_first_token_seconds
-        if first is not None:
-            children.first_token().see(first if first > 0 else 0.0, exemplar)
+        if usage is not None and usage.reasoning_tokens > 0:
+            self._all.reasoning.labels(children.model, children.feature).inc(usage.reasoning_tokens)
         if record.attempts > 1:
             children.retries.inc(record.attempts - 1)
 
@@ -140,11 +150,11 @@ class MetricsSink:
 
     def call_started(self, call: Any) -> None:
         """A call is in flight."""
-        (self._features.get(call.feature) or self._feature(call.feature)).in_progress(1)
+        (self._features.get(call.feature) or self._feature(call.feature)).started()
 
     def call_ended(self, call: Any) -> None:
         """A call is no longer in flight."""
-        (self._features.get(call.feature) or self._feature(call.feature)).in_progress(-1)
+        (self._features.get(call.feature) or self._feature(call.feature)).ended()
 
     def show_prices(self, model: str, rates: Mapping[str, Any]) -> None:
         """Show the list price of each token kind of a model that was seen."""
@@ -184,7 +194,7 @@ class MetricsSink:
                     collectors.overflow.labels(name).inc()
         if priced and found.cost is None:
             found.cost_child = self._all.cost.labels(found.model, found.feature, found.team)
-            found.cost = adder(found.cost_child)
+            found.cost = self._all.tally.value(found.cost_child)
         return found
 
 
@@ -217,60 +227,47 @@ class _Children:
         # Made once the model has a price: a model without one must not read as $0.
         self.cost: Any = None
         self.cost_child: Any = None
-        self.duration = _Histogram(collectors.duration.labels(model, feature))
+        self.duration = collectors.tally.histogram(collectors.duration.labels(model, feature))
         self.retries = collectors.retries.labels(model, feature)
         self.calls = {
-            outcome: adder(collectors.calls.labels(model, feature, team, outcome)) for outcome in _OUTCOMES
+            outcome: collectors.tally.value(collectors.calls.labels(model, feature, team, outcome))
+            for outcome in _OUTCOMES
         }
-        self.tokens = {
-            unit: adder(collectors.tokens.labels(model, feature, unit)) for unit in ("input", "output")
-        }
-        self._first_token: _Histogram | None = None  # made by the first stream
+        self.tokens: dict[str, Any] = {}
+        for unit in ("input", "output"):
+            self.more_tokens(unit)
+        self._first_token: Observe | None = None  # made by the first stream
 
-    def first_token(self) -> _Histogram:
-        child = self._first_token
-        if child is None:
-            child = self._first_token = _Histogram(self._all.first_token.labels(self.model, self.feature))
-        return child
+    def first_token(self) -> Observe:
+        found = self._first_token
+        if found is None:
+            child = self._all.first_token.labels(self.model, self.feature)
+            found = self._first_token = self._all.tally.histogram(child)
+        return found
 
     def more_tokens(self, unit: str) -> Any:
-        add = self.tokens[unit] = adder(self._all.tokens.labels(self.model, self.feature, unit))
-        return add
-
-
-class _Histogram:
-    """A histogram's child, with exemplars where there are any."""
-
-    __slots__ = ("_child", "_observe")
-
-    def __init__(self, child: Any) -> None:
-        self._child = child
-        self._observe = observer(child)
-
-    def see(self, amount: float, exemplar: dict[str, str] | None) -> None:
-        if exemplar is None:
-            self._observe(amount)
-        else:
-            self._child.observe(amount, exemplar)
+        child = self._all.tokens.labels(self.model, self.feature, unit)
+        value = self.tokens[unit] = self._all.tally.value(child)
+        return value
 
 
 class _FeatureChildren:
     """The children of one feature."""
 
-    __slots__ = ("_all", "_by_status", "_feature", "cost_per_call", "hour", "in_progress")
+    __slots__ = ("_all", "_feature", "by_status", "cost_per_call", "ended", "hour", "started")
 
     def __init__(self, collectors: Collectors, feature: str) -> None:
         self._all, self._feature = collectors, feature
-        self._by_status = {"exact": adder(collectors.cost_by_status.labels(feature, "exact"))}
-        self.cost_per_call = _Histogram(collectors.cost_per_call.labels(feature))
-        self.in_progress = adder(collectors.in_progress.labels(feature))
+        self.by_status: dict[str, Any] = {}
+        self.more_by_status("exact")
+        self.cost_per_call = collectors.tally.histogram(collectors.cost_per_call.labels(feature))
+        self.started, self.ended = collectors.in_flight(feature)
         self.hour: RollingHour = collectors.rolling_hour(feature)
 
-    def by_status(self, status: str) -> Any:
-        child = self._by_status.get(status)
-        if child is None:
-            child = self._by_status[status] = adder(self._all.cost_by_status.labels(self._feature, status))
-        return child
+    def more_by_status(self, status: str) -> Any:
+        child = self._all.cost_by_status.labels(self._feature, status)
+        value = self.by_status[status] = self._all.tally.value(child)
+        return value
 
 
 def _word(reason: str) -> str:

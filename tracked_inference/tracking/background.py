@@ -209,10 +209,11 @@ def _line(call: Call, line: Any) -> None:
     one.take_attribution(call)
     one.started = began_at(body) or call.started
     model = get(body, "model")
-    cost = recorder.price(one, usage, model if isinstance(model, str) else None, "no_usage")
+    started_at = one.started_at
+    cost = recorder.price(one, started_at, usage, model if isinstance(model, str) else None, "no_usage")
     recorder.emit(
         CallRecord(
-            started_at=one.started_at,
+            started_at=started_at,
             duration_seconds=0.0,
             time_to_first_token_seconds=None,
             provider=one.provider,

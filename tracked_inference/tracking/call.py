@@ -13,6 +13,7 @@ from tracked_inference.vendors._operations import BATCH_FILE, LINES, RETRIEVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from weakref import ref
 
     from tracked_inference.record import Outcome
     from tracked_inference.tracking.recorder import Recorder
@@ -33,6 +34,8 @@ class Call:
     """
 
     # What most calls leave as it is stands on the class.
+    feature = team = provider = ""
+    tags: Mapping[str, str] = _NO_TAGS
     user: str | None = None
     region: str | None = None
     trace_id: str | None = None
@@ -43,7 +46,8 @@ class Call:
     response: Any = None  # the last HTTP response, while the SDK works on it
     reader: Reader | None = None
     opened = False  # the SDK gave the caller a stream
-    inside = False  # the SDK's own iterator runs: what it closes is not closed by the caller
+    iterator: ref[Any] | None = None  # the SDK's generator that makes the events of a stream
+    inside = False  # the SDK is making an event for a caller who asked the stream itself for the next one
     settled = False
     ended = False  # it counts no more among the calls in progress
     counts_attempts = True  # this SDK tells when it sends
@@ -67,8 +71,6 @@ class Call:
         self.stream = stream
         model = request.get("model") if request is not None else None
         self.requested_model: str | None = model if isinstance(model, str) else None
-        self.feature = self.team = self.provider = ""
-        self.tags: Mapping[str, str] = _NO_TAGS
 
     @property
     def started_at(self) -> datetime:
@@ -104,7 +106,7 @@ class Call:
         if self.settled:
             return
         self.settled = True
-        self.recorder.settle(self, outcome, body, complete=complete, error=error, reason=reason)
+        self.recorder.settle(self, outcome, body, complete, error, reason)
         self.request = self.response = self.reader = None
 
     def drop(self) -> None:
@@ -120,6 +122,15 @@ class Call:
         self.provider, self.region = other.provider, other.region
 
     # What happens to a stream.
+
+    def is_inside(self) -> bool:
+        """Whether the SDK is making an event just now: what it closes then is not closed by the caller."""
+        generator = self.iterator() if self.iterator is not None else None
+        return (
+            self.inside
+            or getattr(generator, "gi_running", False)
+            or getattr(generator, "ag_running", False)  # also while it waits
+        )
 
     def stream_ended(self) -> None:
         """The stream was read to its end."""

@@ -87,7 +87,7 @@ class Meter:
         self.recorder = Recorder(vendor, prices=prices, sinks=sinks, guard=guard, faults=self.faults)
         self._count_refusal = count_refusal
         self._operations: dict[tuple[str, str], Operation | None] = {}
-        self._seller: tuple[Any, str, str | None] | None = None
+        self._seller: tuple[Any, Any, str, str | None] | None = None
         self._starts = hooks(sinks, "call_started")
         self._births = Births(prices, sinks, self.faults)
 
@@ -154,16 +154,15 @@ class Meter:
             return None
 
     def _begin(self, client: Any, options: Any, stream: bool) -> Call | None:
-        method, url = options.method.lower(), options.url
-        key = (method, url)
+        method, url = options.method, options.url
         try:
-            operation = self._operations[key]
+            operation = self._operations[method, url]
         except KeyError:
-            operation = self.vendor.operation_of(method, url)
-            if method == "post" and len(self._operations) < 1000:  # the url of a GET carries an id
-                self._operations[key] = operation
+            operation = self.vendor.operation_of(method.lower(), url)
+            if method.lower() == "post" and len(self._operations) < 1000:  # the url of a GET carries an id
+                self._operations[method, url] = operation
         if operation is None:
-            if self.guard is not None and method == "post" and self.vendor.makes_batch(url):
+            if self.guard is not None and method.lower() == "post" and self.vendor.makes_batch(url):
                 self._stop_if_spent(self.guard, self._feature_now())
             return None
         body = options.json_data
@@ -199,7 +198,12 @@ class Meter:
                 if account is not None and not account.open and operation.name not in _NEVER_BILLED:
                     self._stop_if_spent(guard, call.feature)
             for started in self._starts:
-                self.faults.guarded("metrics", started, call)
+                try:
+                    started(call)
+                except KeyboardInterrupt:
+                    raise
+                except BaseException as fault:
+                    self.faults.note("metrics", fault)
         return call
 
     def _stop_if_spent(self, guard: BudgetGuard, feature: str) -> None:
@@ -225,15 +229,22 @@ class Meter:
 
     def seller(self, client: Any) -> tuple[str, str | None]:
         """Who sells to this client, and in which region: by what the user said, the client's class, then its address."""
-        base_url = client.base_url
         known = self._seller
-        if known is not None and (known[0] is base_url or known[0] == base_url):
-            return known[1], known[2]
-        host = str(base_url)
-        named = self.prices.provider_for(host)
-        region = self.prices.region_for(host)
-        provider = self.provider or self.vendor.seller_of(type(client)) or named or _host(host)
-        self._seller = (base_url, provider, region)
+        kept = client.__dict__.get("_base_url")
+        if known is not None and kept is not None and known[0] is kept:
+            return known[2], known[
+                3
+            ]  # without asking for `base_url`, for which openai 3 imports a module each time
+        base_url = client.base_url
+        if known is not None and known[1] == base_url:
+            provider, region = known[2], known[3]
+        else:
+            host = str(base_url)
+            named = self.prices.provider_for(host)
+            provider = self.provider or self.vendor.seller_of(type(client)) or named or _host(host)
+            region = self.prices.region_for(host)
+        shown = kept if kept is base_url and _is_sdks_own(type(client), "base_url") else None
+        self._seller = (shown, base_url, provider, region)
         return provider, region
 
     # complete()
@@ -277,6 +288,12 @@ class Meter:
 
 _NEVER_BILLED = frozenset({"moderations"})
 """Calls that are recorded and free: a spent budget is no reason to refuse them."""
+
+
+def _is_sdks_own(client_class: type, name: str) -> bool:
+    """Whether an attribute of a client's class is the SDK's, and not of a subclass that the application has made."""
+    home = next((one for one in client_class.__mro__ if name in vars(one)), client_class)
+    return home.__module__.partition(".")[0] in ("anthropic", "openai")
 
 
 def _note_trace(trace: Any, call: Call) -> None:

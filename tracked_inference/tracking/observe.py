@@ -32,7 +32,7 @@ def observe(call: Call, result: Any, *, asynchronous: bool) -> None:
 
 
 def _observe(call: Call, result: Any, response: Any, asynchronous: bool) -> None:
-    kind = _kind_of(type(result))
+    kind = _kind_of(result)
     if kind == "http":
         kind, http = "raw", result
     elif kind == "object":
@@ -85,8 +85,11 @@ _KINDS = {
 }
 
 
-def _kind_of(result_class: type) -> str:
+def _kind_of(result: Any) -> str:
     """What the SDK returned, by the names of its public classes: a parsed object, a stream, lines, a raw response."""
+    if hasattr(result, "__pydantic_fields_set__"):
+        return "object"  # as most results are
+    result_class = type(result)
     kind = _kinds.get(result_class)
     if kind is None:
         named = (

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import sys
+import weakref
+from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.tracking.call import is_cancellation
@@ -32,27 +34,25 @@ def _events(base: Any) -> dict[str, Any]:
         if reader is None or call.settled:
             yield from base.__iter__(self)
             return
+        inner = base.__iter__(self)
+        if not isinstance(inner, GeneratorType):
+            inner = (item for item in inner)
+        call.iterator = weakref.ref(inner)
         skip, see = reader.skip, reader.see
         try:
-            call.inside = True
-            for item in base.__iter__(self):
-                hidden = False
+            for item in inner:
                 if type(item) not in skip:
                     try:  # written out, here and in `_AsyncTap`: this runs once for each piece of each stream
-                        hidden = see(item)
+                        if see(item):
+                            continue
                     except Exception as error:
                         call.faults.note("usage", error)
-                if not hidden:
-                    call.inside = False
-                    yield item
-                    call.inside = True
+                yield item
         except GeneratorExit:
             raise
         except BaseException as error:
-            call.inside = False
             call.broke(error)
             raise
-        call.inside = False
         call.faults.guarded("record", call.stream_ended)
 
     def __next__(self: Any) -> Any:
@@ -87,13 +87,28 @@ def _async_events(base: Any) -> dict[str, Any]:
         call: Call = self._tracked_call
         if call.settled or call.reader is None:
             return inner  # type: ignore[no-any-return]  # the SDK's
-        return _AsyncTap(self, call, inner, inner.__anext__)
+        return _AsyncTap(self, call, inner)
 
     async def __anext__(self: Any) -> Any:
         call: Call = self._tracked_call
-        if call.settled or call.reader is None:
+        reader = call.reader
+        if reader is None or call.settled:
             return await base.__anext__(self)
-        return await _AsyncTap(self, call, self, functools.partial(base.__anext__, self)).__anext__()
+        try:
+            while True:
+                call.inside = True
+                item = await base.__anext__(self)
+                call.inside = False
+                if type(item) in reader.skip or not call.faults.look(reader.see, item):
+                    return item
+        except StopAsyncIteration:
+            call.inside = False
+            call.faults.guarded("record", call.stream_ended)
+            raise
+        except BaseException as error:
+            call.inside = False
+            call.broke(error)
+            raise
 
     return {"__aiter__": __aiter__, "__anext__": __anext__}
 
@@ -106,13 +121,13 @@ class _AsyncTap:
     generator around it would be closed at the same time, each finding the other one running.
     """
 
-    __slots__ = ("_call", "_inner", "_see", "_skip", "_step", "_stream")
+    __slots__ = ("_call", "_inner", "_see", "_skip", "_stream")
 
-    def __init__(self, stream: Any, call: Call, inner: Any, step: Any) -> None:
+    def __init__(self, stream: Any, call: Call, inner: Any) -> None:
         self._stream = stream  # lives until the end was seen: the SDK's generator lets go of it before
         self._call = call
-        self._inner = inner
-        self._step = step
+        self._inner = inner if isinstance(inner, AsyncGeneratorType) else (item async for item in inner)
+        call.iterator = weakref.ref(self._inner)
         reader = call.reader
         self._skip = reader.skip if reader is not None else set()
         self._see: Any = reader.see if reader is not None else None
@@ -121,32 +136,32 @@ class _AsyncTap:
         return self
 
     async def __anext__(self) -> Any:
-        call = self._call
         try:
-            while True:
-                call.inside = True
-                item = await self._step()
-                call.inside = False
+            async for item in self._inner:  # up to the next one that is not hidden
                 if type(item) in self._skip:
                     return item
                 try:
-                    hidden = self._see(item)
+                    if self._see(item):
+                        continue
                 except Exception as error:
-                    call.faults.note("usage", error)
-                    return item
-                if not hidden:
-                    return item
-        except StopAsyncIteration:
-            call.inside = False
-            call.faults.guarded("record", call.stream_ended)
-            raise
+                    self._call.faults.note("usage", error)
+                return item
         except BaseException as error:
-            call.inside = False
-            call.broke(error)
+            self._call.broke(error)
             raise
+        self._call.faults.guarded("record", self._call.stream_ended)
+        raise StopAsyncIteration
 
-    def __getattr__(self, name: str) -> Any:  # aclose, asend: the SDK's generator has them
-        return getattr(self._inner, name)
+    # What the SDK's generator has besides; not by `__getattr__`, which would make each look at an attribute above slow.
+
+    def aclose(self) -> Any:
+        return self._inner.aclose()
+
+    def asend(self, value: Any) -> Any:
+        return self._inner.asend(value)
+
+    def athrow(self, *error: Any) -> Any:
+        return self._inner.athrow(*error)
 
 
 class _Tap:
@@ -203,7 +218,7 @@ def _response(base: Any) -> dict[str, Any]:
 
 
 def _closed(call: Call) -> None:
-    if call.settled or call.inside:  # inside: the SDK's own iterator closes the response on its way out
+    if call.settled or call.is_inside():  # the SDK's own iterator closes the response on its way out
         return
     error = sys.exc_info()[1]
     if isinstance(error, GeneratorExit):  # a generator is finalized, by the garbage collector for all we know
@@ -240,9 +255,7 @@ def observe_stream(stream: Any, call: Call, *, asynchronous: bool) -> None:
         # anthropic < 1 answers isinstance() itself, and knows no subclasses: the class stays, and its iterator is watched.
         stream.__class__ = base
         inner = stream._iterator
-        stream._iterator = (
-            _AsyncTap(None, call, inner, inner.__anext__) if asynchronous else _Tap(call, inner)
-        )
+        stream._iterator = _AsyncTap(None, call, inner) if asynchronous else _Tap(call, inner)
     watch_close(response_of(stream), call)
     when_dropped(stream, functools.partial(_dropped, call))
 

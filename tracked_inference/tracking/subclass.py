@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from contextvars import ContextVar
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from tracked_inference.tracking.observe import observe
@@ -112,14 +113,14 @@ def _async_methods(base: Any) -> dict[str, Any]:
         self: Any, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None, **more: Any
     ) -> Any:
         meter: Meter = self.__dict__[METER]
-        send = self.__dict__.get(SEND) or functools.partial(base.request, self)
+        send = self.__dict__.get(SEND) or MethodType(base.request, self)
         call = meter.begin(self, options, stream=stream)
         outer = _current.get()
         _current.set(call)
         try:
             if call is None:
                 return await send(cast_to, options, stream=stream, stream_cls=stream_cls, **more)
-            asked = meter.stream_usage.ask(self, call, options)
+            asked = meter.stream_usage.ask(self, call, options) if stream else options
             result: Any = _REFUSED
             try:
                 result = await send(cast_to, asked, stream=stream, stream_cls=stream_cls, **more)
@@ -155,14 +156,14 @@ def _sync_methods(base: Any) -> dict[str, Any]:
         self: Any, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None, **more: Any
     ) -> Any:
         meter: Meter = self.__dict__[METER]
-        send = self.__dict__.get(SEND) or functools.partial(base.request, self)
+        send = self.__dict__.get(SEND) or MethodType(base.request, self)
         call = meter.begin(self, options, stream=stream)
         outer = _current.get()
         _current.set(call)
         try:
             if call is None:
                 return send(cast_to, options, stream=stream, stream_cls=stream_cls, **more)
-            asked = meter.stream_usage.ask(self, call, options)
+            asked = meter.stream_usage.ask(self, call, options) if stream else options
             result: Any = _REFUSED
             try:
                 result = send(cast_to, asked, stream=stream, stream_cls=stream_cls, **more)
@@ -212,13 +213,13 @@ def _hooks(base: Any) -> dict[str, Any]:
     if hasattr(base, "_process_response"):  # sees the response that the caller's object is made of
 
         @functools.wraps(base._process_response)
-        def _process_response(self: Any, *, response: Any, **more: Any) -> Any:
+        def _process_response(self: Any, **what: Any) -> Any:
             call = _current.get()
             if call is not None:
                 if call.response is not None:  # middleware asked more than once
                     call.lost_answers += 1
-                call.response = response
-            return base._process_response(self, response=response, **more)
+                call.response = what.get("response")
+            return base._process_response(self, **what)
 
         made["_process_response"] = _process_response
     if hasattr(base, "_sleep_for_retry"):  # runs where the SDK handles what went wrong with the last request

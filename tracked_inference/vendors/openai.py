@@ -118,13 +118,14 @@ class _Chat(StreamReader):
         parsed = not isinstance(event, dict)
         said: Any = event.__dict__ if parsed else event
         usage, tier = said.get("usage"), said.get("service_tier")
-        if self.hide and usage is None and parsed:
-            # The SDK notes which fields the vendor sent; a null usage in each chunk is there only because we asked.
-            event.__pydantic_fields_set__.discard("usage")
         if tier is not None:
             self._service_tier = tier  # the last one that says something wins
-        if usage is None and self.first_content_at is not None:
-            return False  # one of the many in the middle
+        if usage is None:
+            if self.hide and parsed:
+                # The SDK notes which fields the vendor sent; a null usage in each chunk is there only because we asked.
+                event.__pydantic_fields_set__.discard("usage")
+            if self.first_content_at is not None:
+                return False  # one of the many in the middle
         choices = said.get("choices")
         if usage is not None:
             self._usage = usage
