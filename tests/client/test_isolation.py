@@ -1,5 +1,6 @@
 """The application does not feel the tracking: whatever fails in it, the SDK's own object or error comes back."""
 
+import functools
 import logging
 
 import pytest
@@ -30,6 +31,7 @@ def sdk_result(monkeypatch):
     for base in (anthropic.Anthropic, openai.OpenAI):
         before = base.request
 
+        @functools.wraps(before)
         def request(self, *args, before=before, **kwargs):
             seen.append(before(self, *args, **kwargs))
             return seen[-1]
@@ -38,6 +40,7 @@ def sdk_result(monkeypatch):
     for base in (anthropic.AsyncAnthropic, openai.AsyncOpenAI):
         before = base.request
 
+        @functools.wraps(before)
         async def request(self, *args, before=before, **kwargs):
             seen.append(await before(self, *args, **kwargs))
             return seen[-1]
