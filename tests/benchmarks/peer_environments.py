@@ -15,8 +15,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOME = REPOSITORY / ".venv-peers"
-OWN = ("prometheus-client", "structlog")
-"""What ours needs: it is compared in the same environment where that has other SDKs than the newest."""
+OWN = ("prometheus-client", "structlog", "orjson")
+"""What ours needs, and one way of writing its line: it is compared in the same environment where that has other SDKs than the newest."""
 
 ASK = """
 import importlib.metadata, json, sys

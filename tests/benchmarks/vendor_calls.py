@@ -167,21 +167,38 @@ def work(
     return lambda times: running.run_until_complete(ask(times))
 
 
+WAYS = ("json", "orjson", "metrics")
+"""What `BENCHMARK_OURS` may say: the log line by `json` (the default) or by orjson, or metrics alone."""
+
+
 def tracked_client(plain: Any) -> Any:
     """A client tracked as an application has it: metrics, and one JSON line a call, which goes to the null device."""
     import structlog
     from prometheus_client import CollectorRegistry
 
     from tracked_inference import TrackedClient
+    from tracked_inference.sinks.metrics import MetricsSink
 
+    way = os.environ.get("BENCHMARK_OURS", WAYS[0])
+    if way not in WAYS:
+        raise SystemExit(f"BENCHMARK_OURS={way}: say {', '.join(WAYS)}")
+    null = Path(os.devnull)
+    render, factory = structlog.processors.JSONRenderer(), structlog.WriteLoggerFactory(file=null.open("w"))
+    if way == "orjson":
+        import orjson
+
+        render = structlog.processors.JSONRenderer(serializer=orjson.dumps)
+        factory = structlog.BytesLoggerFactory(file=null.open("wb"))
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.JSONRenderer(),
+            render,
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=Path(os.devnull).open("w")),
+        logger_factory=factory,
         cache_logger_on_first_use=True,
     )
-    return TrackedClient(plain, feature="benchmark", team="benchmark", registry=CollectorRegistry())
+    registry = CollectorRegistry()
+    sinks = [MetricsSink(registry)] if way == "metrics" else None
+    return TrackedClient(plain, feature="benchmark", team="benchmark", registry=registry, sinks=sinks)
