@@ -1,5 +1,6 @@
 """A real Prometheus on this machine, for tests; they are skipped where it is not installed."""
 
+import json
 import shutil
 import socket
 import subprocess
@@ -61,6 +62,18 @@ def _wait_until_ready(process, url, folder):
         except OSError:
             time.sleep(0.1)
     raise AssertionError((folder / "prometheus.log").read_text())
+
+
+def wait_for_targets(url, many):
+    """Wait until so many targets were scraped: a Prometheus that has just started finds its targets after five seconds."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(f"{url}/api/v1/query?query=sum(up)", timeout=5) as answer:
+            found = json.load(answer)["data"]["result"]
+        if found and int(found[0]["value"][1]) == many:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{many} targets were not scraped")
 
 
 def backfill(folder: Path, samples):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.planning.prometheus import free_port, needs_prometheus, prometheus
+from tests.planning.prometheus import free_port, needs_prometheus, prometheus, wait_for_targets
 
 pytest.importorskip("anthropic", reason="the Anthropic SDK is not installed")
 
@@ -47,6 +47,7 @@ def test_two_processes_share_a_budget_and_both_are_refused(tmp_path):
         ]
         try:
             ready = [process.stdout.readline() for process in started]
+            wait_for_targets(url, len(ports))
             for process in started:
                 process.stdin.write("go\n")
                 process.stdin.flush()
