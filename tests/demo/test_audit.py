@@ -123,6 +123,15 @@ def test_a_failed_call_has_no_bill():
     assert found.cut_calls == 0
 
 
+def test_a_call_that_the_vendor_refused_has_no_bill():
+    """A rate limit that outlasts the SDK's retries has a request id and a true zero; a bill for it would be one too many."""
+    zero = Cost("free", Decimal(0), Decimal(0), "claude-haiku-4-5", reasons=("not_billed",))
+    refused = replace(RECORD, usage=Usage(passes=(), free="not_billed"), cost=zero, outcome="error")
+
+    assert check([refused], []).faults == ()
+    assert check([refused], [BILL]).faults == ("1 calls billed beyond those recorded whole, but 0 cut",)
+
+
 @pytest.mark.parametrize(
     ("records", "bills", "said"),
     [

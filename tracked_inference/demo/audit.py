@@ -67,6 +67,8 @@ class Audit:
         self._cut_tracked, self._cut_billed = Decimal(0), Decimal(0)
 
     def __call__(self, record: CallRecord, /) -> None:
+        if record.usage is not None and record.usage.free == "not_billed":
+            return  # refused, and so without a bill; if there is one, `finish` finds it left over
         if record.usage is not None and record.usage.complete and record.request_id is not None:
             self._records[record.request_id] = record
             self._match(record.request_id)
