@@ -198,12 +198,7 @@ class Meter:
                 if account is not None and not account.open and operation.name not in _NEVER_BILLED:
                     self._stop_if_spent(guard, call.feature)
             for started in self._starts:
-                try:
-                    started(call)
-                except KeyboardInterrupt:
-                    raise
-                except BaseException as fault:
-                    self.faults.note("metrics", fault)
+                self.faults.guarded("metrics", started, call)
         return call
 
     def _stop_if_spent(self, guard: BudgetGuard, feature: str) -> None:
@@ -231,10 +226,9 @@ class Meter:
         """Who sells to this client, and in which region: by what the user said, the client's class, then its address."""
         known = self._seller
         kept = client.__dict__.get("_base_url")
+        # Without asking for `base_url`, for which openai 3 imports a module each time.
         if known is not None and kept is not None and known[0] is kept:
-            return known[2], known[
-                3
-            ]  # without asking for `base_url`, for which openai 3 imports a module each time
+            return known[2], known[3]
         base_url = client.base_url
         if known is not None and known[1] == base_url:
             provider, region = known[2], known[3]

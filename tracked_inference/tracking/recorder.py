@@ -247,12 +247,7 @@ class Recorder:
             return
         call.ended = True
         for ended in self._ends:
-            try:
-                ended(call)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as fault:
-                self.faults.note("metrics", fault)
+            self.faults.guarded("metrics", ended, call)
 
     def remember(self, call: Call, response_id: str) -> None:
         """The vendor goes on working on a call."""
